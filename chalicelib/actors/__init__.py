@@ -1,0 +1,1 @@
+"""What happens: the objects' loop, and those who act through it."""

@@ -1,0 +1,40 @@
+"""The actors, put together over one set of stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from ..core.runtime_room import RoomState
+from ..wire.frames import Hello
+from .delivery import Delivery
+from .frames import Frames
+from .ports import Stores
+from .reading import Reading
+from .rooms import Rooms
+from .sessions import SessionObjects
+from .spill import Spill
+from .viewers import Viewers
+
+
+class Actors(Struct, frozen=True, kw_only=True):
+    """Whoever acts on objects."""
+
+    rooms: Rooms
+    sessions: SessionObjects
+    reading: Reading
+    viewers: Viewers
+    frames: Frames
+
+
+def assemble(stores: Stores, described: Callable[[RoomState, Hello], None]) -> Actors:
+    """Puts the actors together. ``described`` is told how a laptop describes itself in its hello."""
+    rooms = Rooms(stores)
+    spill = Spill(stores.bodies)
+    delivery = Delivery(stores, rooms, spill)
+    sessions = SessionObjects(stores, rooms, delivery, spill)
+    reading = Reading(stores, sessions, delivery, spill)
+    viewers = Viewers(stores, rooms, sessions, reading)
+    frames = Frames(stores, rooms, sessions, viewers, described)
+    return Actors(rooms=rooms, sessions=sessions, reading=reading, viewers=viewers, frames=frames)

@@ -1,0 +1,270 @@
+"""The session objects: accept what people post and daemons say, then tell those who follow, then send what is owed.
+
+The order is fixed: work item, commit, send. The work item is written before the record that takes a session from "no
+work" to "work", so that whoever dies between commit and send leaves a note; the next hello, ping or sweep reads it, loads
+the session, and sends what the *state* owes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core import session
+from ..core.catalog import Agent, Attachment, SessionRow, WorkItem
+from ..core.errors import NotFound, Refused, raise_refusal
+from ..core.naming import event_id
+from ..core.record import Head, SessionRecord, open_session
+from ..core.runtime_room import RoomState
+from ..core.session import Delete, Item, Post, SessionCue, Tick
+from ..core.session_state import LOOK_AGAIN_S, SessionState, has_work, next_look, owed
+from ..core.step import Stale, Step
+from ..wire.events import Event, SessionCreated
+from ..wire.frames import OpenTurn
+from ..wire.ids import ReaderId, RuntimeId, SessionId, TenantId, TurnId
+from .delivery import Delivery
+from .loop import Cause, Done, ObjectLoop
+from .ports import ObjectKey, Stores, session_key
+from .rooms import Rooms, seen_by_sessions
+from .spill import Spill
+
+SessionDone = Done[SessionState, Event]
+
+STATUS = {"idle": "idle", "running": "running", "asking": "idle", "rescheduling": "rescheduling"}
+"""A session's phase in the API's words."""
+
+
+def no_session(session_id: str) -> NotFound:
+    """The refusal for a session that is absent, deleted or another tenant's."""
+    return NotFound("session_not_found", f"There is no session {session_id}.")
+
+
+class SessionObjects:
+    """Acts on sessions."""
+
+    def __init__(self, stores: Stores, rooms: Rooms, delivery: Delivery, spill: Spill) -> None:
+        self._stores = stores
+        self._rooms = rooms
+        self._spill = spill
+        self._delivery = delivery
+        self._bindings: dict[tuple[TenantId, SessionId], RuntimeId] = {}
+        self.loop: ObjectLoop[SessionState, Event, SessionCue] = ObjectLoop(
+            stores.objects, stores.clock, session.decide, open_session, self._prepare
+        )
+
+    # ---- what people do
+
+    def create(
+        self,
+        session_id: SessionId,
+        agent: Agent,
+        *,
+        title: str | None,
+        metadata: dict[str, str],
+        environment_id: str,
+        items: tuple[Item, ...] = (),
+        expires_in_s: float,
+    ) -> SessionRow:
+        """Makes a session with the agent as it is now, and posts ``items`` to it if there are any."""
+        binding = agent.runtime_binding
+        assert binding is not None
+        first = SessionState(
+            session_id=session_id,
+            runtime_id=binding.runtime_id,
+            agent_id=binding.acp_agent_id,
+            idle_limit_s=agent.idle_limit_s,
+            hard_limit_s=agent.hard_limit_s,
+        )
+        key = session_key(agent.tenant_id, session_id)
+        self.loop.begin(key, first, (SessionCreated(id=event_id(session_id, 1, "e0")),))
+        now = self._stores.clock.now()
+        row = SessionRow(
+            tenant_id=agent.tenant_id,
+            session_id=session_id,
+            runtime_id=binding.runtime_id,
+            agent=agent,
+            created_at=now,
+            updated_at=now,
+            environment_id=environment_id,
+            title=title,
+            metadata=metadata,
+        )
+        self._stores.sessions.put(row)
+        if items:
+            self.post(agent.tenant_id, session_id, items, expires_in_s=expires_in_s, cause=None)
+        return row
+
+    def post(
+        self,
+        tenant_id: TenantId,
+        session_id: SessionId,
+        items: tuple[Item, ...],
+        *,
+        expires_in_s: float,
+        cause: Cause | None,
+    ) -> SessionRecord:
+        """Accepts ``items``, all or none. Returns the record that holds them.
+
+        Raises:
+            NotFound: ``session_not_found``, ``no_such_question``.
+            TooMany: ``queue_full``.
+            Conflicting: ``already_answered``.
+            Unprocessable: ``idempotency_key_reused``.
+        """
+        own = cause or Cause(f"req_{self._stores.clock.token(12)}", "", fresh=True)
+        seen: list[RoomState | None] = []
+
+        def cue(head: Head[SessionState]) -> Post:
+            seen[:] = [self._rooms.view(head.state.runtime_id)]
+            return Post(items, expires_in_s, seen_by_sessions(seen[0]))
+
+        done = self.loop.act(session_key(tenant_id, session_id), cue, own)
+        if done is None:
+            raise no_session(session_id)
+        if isinstance(done.answer, Refused):
+            raise_refusal(done.answer)
+        assert done.record is not None
+        if done.repeat:
+            self._delivery.send_owed(tenant_id, done.head.state, self._rooms.view(done.head.state.runtime_id))
+        else:
+            self.settle(tenant_id, done, seen[0])
+        return done.record
+
+    def delete(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Deletes the session here; the laptop is told now, or when it returns. Raises NotFound."""
+        done = self.loop.act(session_key(tenant_id, session_id), lambda _: Delete())
+        if done is None or done.before.status != "open":
+            raise no_session(session_id)
+        self.settle(tenant_id, done, self._rooms.view(done.head.state.runtime_id))
+
+    def head(self, tenant_id: TenantId, session_id: SessionId) -> Head[SessionState]:
+        """The session as it stands. Raises NotFound when it is absent or deleted."""
+        head = self.loop.head(session_key(tenant_id, session_id))
+        if head is None or head.state.status != "open":
+            raise no_session(session_id)
+        return head
+
+    def belongs(self, tenant_id: TenantId, session_id: SessionId, runtime_id: RuntimeId) -> bool:
+        """Whether the session is the tenant's and bound to the runtime. A binding never changes, so it is remembered."""
+        key = (tenant_id, session_id)
+        if key not in self._bindings:
+            head = self.loop.head(session_key(tenant_id, session_id))
+            if head is None:
+                return False
+            if len(self._bindings) > 10_000:
+                self._bindings.clear()
+            self._bindings[key] = head.state.runtime_id
+        return self._bindings[key] == runtime_id
+
+    # ---- what the room's connection and time bring
+
+    def repair(
+        self,
+        room: RoomState,
+        *,
+        active: tuple[TurnId, ...] = (),
+        turns: tuple[OpenTurn, ...] = (),
+        attached_now: bool = False,
+    ) -> None:
+        """Looks at every session that owes this runtime something, and sends it.
+
+        Args:
+            room: the runtime's room, attached.
+            active: the turns that its ping reports as working.
+            turns: the turns that it has open; those that were given up here are cancelled there.
+            attached_now: after a hello: what is watched is told again.
+        """
+        heads: dict[SessionId, Head[SessionState] | None] = {}
+        for item in self._stores.work.of_runtime(room.runtime_id):
+            head = heads[item.session_id] = self._look(item, room, active)
+            if head and attached_now and head.state.turn and room.connection_id:
+                self._delivery.tell_watch(item.session_id, room.connection_id)
+        for turn in turns:
+            head = heads.get(turn.session_id) or self.loop.head(session_key(room.tenant_id, turn.session_id))
+            if head and head.state.runtime_id == room.runtime_id and room.connection_id:
+                self._delivery.send_stray(room.connection_id, head.state, turn)
+
+    def sweep(self) -> int:
+        """Looks at every session whose due time has come. Idempotent. Returns how many it looked at."""
+        now, looked = self._stores.clock.now(), 0
+        for item in self._stores.work.due(now):
+            looked += 1
+            head = self._look(item, self._rooms.view(item.runtime_id), ())
+            if head and has_work(head.state):
+                self._stores.work.postpone(item, next_look(head.state, self._stores.clock.now()))
+        return looked
+
+    def _look(self, item: WorkItem, room: RoomState | None, active: tuple[TurnId, ...]) -> Head[SessionState] | None:
+        key = session_key(item.tenant_id, item.session_id)
+        done = self.loop.act(key, lambda _: Tick(seen_by_sessions(room), active))
+        if done is None:
+            # The item is written before the record, and the session's first record before both: nobody made it.
+            self._stores.work.delete(item.runtime_id, item.session_id, item.intent)
+            return None
+        if isinstance(done.answer, Stale):
+            return done.head
+        if done.record:
+            self._publish(item.tenant_id, done)
+        if done.head.state.status != "open":
+            self._stores.sessions.delete(item.tenant_id, item.session_id)
+        self._delivery.send_owed(item.tenant_id, done.head.state, room, done.record)
+        if not has_work(done.head.state):
+            self._stores.work.delete(item.runtime_id, item.session_id, done.head.n)
+        return done.head
+
+    # ---- after a commit
+
+    def settle(self, tenant_id: TenantId, done: SessionDone, room: RoomState | None) -> Sequence[Attachment]:
+        """Tells the followers of a new record, sends what it makes newly owed, tidies up. Returns the followers."""
+        state, before = done.head.state, done.before
+        if done.record is None:
+            return ()
+        attached = self._publish(tenant_id, done)
+        if owed(state, state.outbox) and owed(state, state.outbox) != owed(before, state.outbox):
+            self._delivery.send_owed(tenant_id, state, room, done.record, attached)
+        if has_work(before) and not has_work(state):
+            self._stores.work.delete(state.runtime_id, state.session_id, done.head.n)
+        return attached
+
+    def followers(self, session_id: SessionId) -> tuple[Sequence[Attachment], float]:
+        """Who follows the session, and as of when."""
+        as_of = self._stores.clock.now()
+        return self._stores.attachments.of_session(session_id, as_of), as_of
+
+    def tell_watch(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Tells the daemon whether the session is watched, if a turn of it runs there."""
+        head = self.loop.head(session_key(tenant_id, session_id))
+        if head and head.state.turn:
+            room = self._rooms.view(head.state.runtime_id)
+            if room and room.connection_id and room.outbox == head.state.turn.outbox:
+                self._delivery.tell_watch(session_id, room.connection_id)
+
+    def drop_follower(self, session_id: SessionId, reader_id: ReaderId) -> None:
+        """Somebody follows the session no longer."""
+        self._stores.attachments.remove(session_id, reader_id)
+
+    def _publish(self, tenant_id: TenantId, done: SessionDone) -> Sequence[Attachment]:
+        assert done.record is not None
+        state = done.head.state
+        attached = self._delivery.publish(tenant_id, state, done.record)
+        if state.status != "open":
+            self._stores.sessions.delete(tenant_id, state.session_id)
+        elif STATUS[state.phase] != STATUS[done.before.phase]:
+            self._stores.sessions.summarise(tenant_id, state.session_id, STATUS[state.phase], done.head.n, done.head.at)
+        return attached
+
+    def _prepare(
+        self, key: ObjectKey, before: SessionState, step: Step[SessionState, Event], n: int
+    ) -> tuple[Event, ...]:
+        tenant_id, state = TenantId(key.tenant_id), step.state
+        if has_work(state) and not has_work(before):
+            due = self._stores.clock.now() + LOOK_AGAIN_S
+            self._stores.work.put(
+                WorkItem(
+                    runtime_id=state.runtime_id,
+                    tenant_id=tenant_id,
+                    session_id=state.session_id,
+                    intent=n,
+                    due=due,
+                )
+            )
+        return self._spill.put_aside(tenant_id, state.session_id, step.events)

@@ -1,0 +1,49 @@
+"""Pages: what somebody sees who opens the plane in a browser, and what a monitor asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Blueprint, Response
+
+from . import replies
+from .surface import Surface
+
+surface = Surface(Blueprint(__name__))
+
+_FRONT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Mooring</title>
+<style>
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #1b2733 }
+  code, pre { font-family: ui-monospace, monospace; background: #f1f4f7; border-radius: 4px; padding: .1em .3em }
+  pre { padding: .8rem 1rem; overflow-x: auto }
+</style>
+<h1>Mooring</h1>
+<p>This is the control plane of your team's coding agents. The agents run on your own laptops; each laptop holds one
+outgoing connection to this plane, and whoever has an API key can talk to them from anywhere.</p>
+<h2>Connect a laptop</h2>
+<pre>pip install mooring-daemon
+moor setup
+moor daemon</pre>
+<h2>Talk to an agent</h2>
+<p>The API is that of Managed Agents: <code>POST v1/agents</code>, <code>POST v1/sessions</code>,
+<code>POST v1/sessions/{id}/events</code>, and <code>GET v1/sessions/{id}/events/stream</code> to watch it work. Send
+your key as <code>Authorization: Bearer moor_…</code>. <code>GET v1/runtimes</code> lists the laptops.</p>
+<p><a href="health">Health</a></p>
+</html>
+"""
+
+
+@surface.route("/", methods=["GET"])
+def front_page() -> Any:
+    """What this is."""
+    return Response(_FRONT, {"Content-Type": "text/html; charset=utf-8"})
+
+
+@surface.route("/health", methods=["GET"])
+def health() -> Any:
+    """That the plane answers."""
+    return replies.json({"status": "ok"})

@@ -1,0 +1,1 @@
+"""Whom we call: the connections' gateway, and the system's clock and chance."""

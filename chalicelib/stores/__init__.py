@@ -1,0 +1,65 @@
+"""What is remembered: PynamoDB's models, and the stores over them. Nobody else knows keys and conditions.
+
+``open_tables`` gives the stores of one plane. Nothing here reads the environment or makes a client before it is used.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from pynamodb.models import Model
+
+from .agents import Agents
+from .attachments import AttachmentRows, Attachments
+from .bodies import Bodies, BodyItems
+from .connections import ConnectionRows, Connections
+from .live import Live, LivePieces
+from .objects import ObjectRecords, Objects
+from .runtimes import ConnectCodes, Runtimes
+from .sessions import Sessions
+from .table import Database, Records, Secrets
+from .tenants import Tenants
+from .work import Work, WorkItems
+
+
+class Tables(Struct, frozen=True, kw_only=True):
+    """The stores of one plane, and the tables under them, for whoever makes these."""
+
+    objects: Objects
+    bodies: Bodies
+    live: Live
+    work: Work
+    connections: Connections
+    attachments: Attachments
+    tenants: Tenants
+    runtimes: Runtimes
+    agents: Agents
+    sessions: Sessions
+    models: tuple[type[Model], ...]
+
+
+def open_tables(prefix: str, host: str | None = None, region: str | None = None) -> Tables:
+    """The stores of the plane whose tables' names begin with ``prefix``. Cheap: sends nothing, makes no client.
+
+    Args:
+        prefix: as given to whoever made the tables.
+        host: DynamoDB's URL; None leaves it to botocore (which knows ``AWS_ENDPOINT_URL``).
+        region: AWS region; None leaves it to botocore.
+    """
+    database = Database(prefix, host, region)
+    objects, bodies, live = database.bind(ObjectRecords), database.bind(BodyItems), database.bind(LivePieces)
+    work, connections = database.bind(WorkItems), database.bind(ConnectionRows)
+    attachments, codes = database.bind(AttachmentRows), database.bind(ConnectCodes)
+    records, secrets = database.bind(Records), database.bind(Secrets)
+    return Tables(
+        objects=Objects(objects),
+        bodies=Bodies(bodies),
+        live=Live(live),
+        work=Work(work),
+        connections=Connections(connections),
+        attachments=Attachments(attachments),
+        tenants=Tenants(records, secrets),
+        runtimes=Runtimes(records, secrets, codes),
+        agents=Agents(records),
+        sessions=Sessions(records),
+        models=(objects, bodies, live, work, connections, attachments, records, secrets, codes),
+    )

@@ -1,0 +1,152 @@
+"""Runtimes: the laptops, the hashes of their tokens, and the connect codes that enrol them."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from ..core.catalog import ConnectCode, Runtime, RuntimeToken
+from ..core.errors import BadRequest
+from ..wire.ids import RuntimeId, TenantId
+from .table import Records, Secrets, Table, ttl_of, update, written
+
+
+class ConnectCodes(Table):
+    """One item is one connect code. What the spending write asks for stands beside the body."""
+
+    suffix = "codes"
+
+    code_hash = UnicodeAttribute(hash_key=True)
+    body = UnicodeAttribute()
+    state_hash = UnicodeAttribute()
+    code_challenge = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()
+    used_at = NumberAttribute(null=True)
+    ttl = NumberAttribute()
+
+
+class Runtimes:
+    """Laptops, their tokens and the codes that enrol them."""
+
+    def __init__(self, records: type[Records], secrets: type[Secrets], codes: type[ConnectCodes]) -> None:
+        self._records = records
+        self._secrets = secrets
+        self._codes = codes
+
+    def put(self, runtime: Runtime) -> None:
+        """Writes, or writes over, a runtime."""
+        body = msgspec.json.encode(runtime).decode()
+        self._records(runtime.tenant_id, f"runtime#{runtime.runtime_id}", body=body).save()
+
+    def get(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Runtime | None:
+        """The runtime, or None."""
+        try:
+            return _runtime(self._records.get(tenant_id, f"runtime#{runtime_id}", consistent_read=True))
+        except self._records.DoesNotExist:
+            return None
+
+    def list(self, tenant_id: TenantId) -> Sequence[Runtime]:
+        """All of a tenant's, newest first."""
+        rows = self._records.query(tenant_id, self._records.sk.startswith("runtime#"), consistent_read=True)
+        return sorted(map(_runtime, rows), key=lambda one: (-one.created_at, one.runtime_id))
+
+    def put_token(self, token: RuntimeToken) -> None:
+        """Writes a token."""
+        # The note that lets revoking find the token comes first: a token without one could not be revoked.
+        self._records(token.tenant_id, _note(token.runtime_id, token.token_hash)).save()
+        body = msgspec.json.encode(token).decode()
+        self._secrets(_pk(token.token_hash), body=body, revoked_at=token.revoked_at).save()
+
+    def token(self, token_hash: str) -> RuntimeToken | None:
+        """The token with this hash, or None. No tenant: this is how one is found."""
+        try:
+            row = self._secrets.get(_pk(token_hash), consistent_read=True)
+        except self._secrets.DoesNotExist:
+            return None
+        return replace(msgspec.json.decode(row.body, type=RuntimeToken), revoked_at=row.revoked_at)
+
+    def revoke_tokens(self, tenant_id: TenantId, runtime_id: RuntimeId, now: float) -> None:
+        """Marks all of a runtime's tokens as revoked. One request for each token, and one to find them."""
+        prefix = _note(runtime_id, "")
+        for note in self._records.query(tenant_id, self._records.sk.startswith(prefix), consistent_read=True):
+            self._revoke(note.sk.removeprefix(prefix), now)
+
+    def put_code(self, code: ConnectCode) -> None:
+        """Writes a connect code."""
+        self._codes(
+            code.code_hash,
+            body=msgspec.json.encode(code).decode(),
+            state_hash=code.state_hash,
+            code_challenge=code.code_challenge,
+            expires_at=code.expires_at,
+            used_at=code.used_at,
+            ttl=ttl_of(code.expires_at),
+        ).save()
+
+    def spend_code(self, code_hash: str, state_hash: str, code_challenge: str | None, now: float) -> ConnectCode:
+        """Uses a code up, by one conditional write that also reads it: of any number of callers one wins.
+
+        A wrong state or verifier does not use the code up, and learns nothing of it.
+
+        Args:
+            code_hash: hash of the code.
+            state_hash: hash of the state it must be bound to.
+            code_challenge: what the caller's verifier gives, or None. It must equal the code's if the code has one.
+            now: epoch seconds.
+
+        Raises:
+            BadRequest: ``code_invalid`` (unknown, wrong state or wrong verifier), ``code_expired``, ``code_used``.
+        """
+        codes = self._codes
+        # Of any number of callers the first one's write makes this false for the others.
+        is_unused = codes.used_at.does_not_exist()
+        # DynamoDB deletes late.
+        is_alive = codes.expires_at > now
+        # Whoever intercepted the code alone does not know the state. A code that does not exist has none either.
+        is_for_state = codes.state_hash == state_hash
+        # A code without a challenge asks for no verifier; one with a challenge takes its own only.
+        is_verified = codes.code_challenge.does_not_exist()
+        if code_challenge is not None:
+            is_verified = is_verified | (codes.code_challenge == code_challenge)
+        condition = is_unused & is_alive & is_for_state & is_verified
+        done, row = update(codes(code_hash), [codes.used_at.set(now)], condition)
+        code = replace(msgspec.json.decode(row.body, type=ConnectCode), used_at=row.used_at) if row else None
+        if code is None or not done:
+            raise _refusal(code, state_hash, code_challenge)
+        return code
+
+    def _revoke(self, token_hash: str, now: float) -> None:
+        row = self._secrets(_pk(token_hash))
+        # The note may be there without its token, whose writer died in between: nobody was told that token.
+        is_there = self._secrets.body.exists()
+        is_in_force = self._secrets.revoked_at.does_not_exist()
+        written(lambda: row.update([self._secrets.revoked_at.set(now)], is_there & is_in_force))
+
+
+def _refusal(code: ConnectCode | None, state_hash: str, code_challenge: str | None) -> BadRequest:
+    """Why a code was not spent, from how it stood when the write was refused."""
+    if (
+        code is None
+        or not hmac.compare_digest(code.state_hash, state_hash)
+        or (code.code_challenge is not None and not hmac.compare_digest(code.code_challenge, code_challenge or ""))
+    ):
+        return BadRequest("code_invalid", "This connect code is unknown, or not for this state and verifier.")
+    if code.used_at is not None:
+        return BadRequest("code_used", "This connect code was used before; make a new one.")
+    return BadRequest("code_expired", "This connect code has expired; make a new one.")
+
+
+def _runtime(row: Records) -> Runtime:
+    return msgspec.json.decode(row.body or "", type=Runtime)
+
+
+def _note(runtime_id: RuntimeId, token_hash: str) -> str:
+    return f"token#{runtime_id}#{token_hash}"
+
+
+def _pk(token_hash: str) -> str:
+    return f"token#{token_hash}"

@@ -1,0 +1,144 @@
+"""Wiring: who is real. Environment, clients, stores, actors: made once per container, when first asked for.
+
+Environment (botocore reads its own beside it, such as ``AWS_ENDPOINT_URL``):
+
+    MOORING_TABLE_PREFIX      what the tables' names begin with; ``mooring`` when unset
+    MOORING_CONNECTIONS_URL   where the @connections API answers; when unset, ``AWS_ENDPOINT_URL``, and without that
+                              learnt from the first WebSocket event
+    MOORING_WS_URL            where daemons connect; told to them when they enrol
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+from .actors.agents import AgentDefinitions
+from .actors.assembly import assemble
+from .actors.enrolment import Enrolment
+from .actors.ports import Stores
+from .actors.rooms import Rooms
+from .actors.session_rows import SessionRows
+from .actors.tenancy import Tenancy
+from .core.errors import Busy
+from .outbound.clock import Clock
+from .outbound.sockets import Sockets
+from .stores import open_tables
+from .wire.ids import ConnectionId
+
+log = logging.getLogger(__name__)
+
+
+class Plane:
+    """Everything that the surfaces call, over one set of stores.
+
+    Args:
+        stores: what is remembered, and whom we call.
+        ws_url: where daemons connect, or None when that is not known.
+        sockets: what is told where the @connections API answers once an event says so; None when that is known.
+    """
+
+    def __init__(self, stores: Stores, *, ws_url: str | None = None, sockets: LearntSockets | None = None) -> None:
+        self.clock = stores.clock
+        self.tenants = Tenancy(stores)
+        self.enrolment = Enrolment(stores, Rooms(stores))
+        self.agents = AgentDefinitions(stores, self.enrolment)
+        actors = assemble(stores, self.enrolment.described)
+        self.rooms = actors.rooms
+        self.sessions = actors.sessions
+        self.reading = actors.reading
+        self.frames = actors.frames
+        self.session_rows = SessionRows(stores, self.sessions, self.reading, self.agents, self.enrolment)
+        self._ws_url = ws_url
+        self._sockets = sockets
+
+    def sockets_from(self, domain_name: str, stage: str) -> None:
+        """Learns from a WebSocket event where the @connections API answers, unless that is known."""
+        if self._sockets is not None:
+            self._sockets.learn(f"https://{domain_name}/{stage}")
+
+    def ws_url(self) -> str:
+        """Where daemons connect. Raises Busy ``ws_url_unknown`` on a plane that was not told."""
+        if self._ws_url is None:
+            raise Busy("ws_url_unknown", "This plane does not know its WebSocket address; set MOORING_WS_URL on it.")
+        return self._ws_url
+
+
+class LearntSockets:
+    """What goes out to connections, on a plane that was not told where: the first WebSocket event says it.
+
+    Until then a message counts as lost, as one over the gateway's rate does: what is owed is sent again at a ping.
+    """
+
+    def __init__(self) -> None:
+        self._known: Sockets | None = None
+
+    def learn(self, endpoint_url: str) -> None:
+        """Sends there from now on, unless another address is known."""
+        if self._known is None:
+            self._known = Sockets(endpoint_url)
+
+    def post(self, connection_id: ConnectionId, message: bytes) -> bool:
+        """Sends one message. False when the connection is gone."""
+        if self._known is not None:
+            return self._known.post(connection_id, message)
+        log.warning(
+            "connection=%s a message of %d bytes was lost: MOORING_CONNECTIONS_URL is not set, no event said where",
+            connection_id,
+            len(message),
+        )
+        return True
+
+    def close(self, connection_id: ConnectionId) -> None:
+        """Closes the connection if it is open."""
+        if self._known is not None:
+            self._known.close(connection_id)
+
+
+_making = threading.Lock()
+_plane: Plane | None = None
+
+
+def plane() -> Plane:
+    """The plane of this container."""
+    global _plane
+    with _making:
+        if _plane is None:
+            _plane = _real()
+        return _plane
+
+
+def use(given: Plane | None) -> None:
+    """Puts a plane in the place of this container's own; None to make the real one anew. For tests."""
+    global _plane
+    with _making:
+        _plane = given
+
+
+def reset() -> None:
+    """Forgets the plane, so that the next use reads the environment again. For tests."""
+    use(None)
+
+
+def _real() -> Plane:
+    region = os.environ.get("AWS_REGION") or None
+    tables = open_tables(os.environ.get("MOORING_TABLE_PREFIX") or "mooring", region=region)
+    # Whoever points all of AWS at a stand-in means the @connections API too; Sockets gives botocore an address itself.
+    connections_url = os.environ.get("MOORING_CONNECTIONS_URL") or os.environ.get("AWS_ENDPOINT_URL")
+    learnt = LearntSockets()
+    stores = Stores(
+        objects=tables.objects,
+        bodies=tables.bodies,
+        live=tables.live,
+        work=tables.work,
+        connections=tables.connections,
+        attachments=tables.attachments,
+        tenants=tables.tenants,
+        runtimes=tables.runtimes,
+        agents=tables.agents,
+        sessions=tables.sessions,
+        sockets=Sockets(connections_url, region) if connections_url else learnt,
+        clock=Clock(),
+    )
+    return Plane(stores, ws_url=os.environ.get("MOORING_WS_URL") or None, sockets=None if connections_url else learnt)

@@ -1,0 +1,81 @@
+"""What a verb gives back, and the exit statuses of ``moor``, which are part of its contract with scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from ..edge.https import PlaneError
+from ..errors import EXIT_REFUSED as MARKED_REFUSED
+from ..errors import EXIT_TAKEN_OVER, EXIT_USAGE, MoorError
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+
+EXIT_NOT_SET_UP: Final = 3
+"""There are no credentials here; `moor setup` makes some."""
+
+EXIT_REPLACED: Final = 4
+"""Final: another daemon speaks for this runtime now. A service must not restart this one."""
+
+EXIT_REFUSED: Final = 5
+"""Final: the plane does not know this laptop's token (any more); run `moor setup` again."""
+
+EXIT_INTERRUPTED: Final = 130
+"""Stopped by Ctrl-C, as shells count it."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a verb.
+
+    Attributes:
+        exit_code: the process's status.
+        lines: for a person.
+        data: for ``--json``: one object.
+    """
+
+    exit_code: int = EXIT_OK
+    lines: Sequence[str] = ()
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Screen(Protocol):
+    """Where a verb that takes time shows what happens meanwhile."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is there to answer questions."""
+
+    def text(self, piece: str) -> None:
+        """Shows a piece of running text."""
+
+    def note(self, line: str) -> None:
+        """Shows a line of its own."""
+
+    def event(self, body: dict[str, Any]) -> None:
+        """Shows an event as it came, where programs read along."""
+
+    def confirm(self, question: str) -> bool:
+        """Asks a question whose answer is yes or no; without anybody there, it is no."""
+
+
+def exit_code_of(error: MoorError) -> int:
+    """The status that an error ends a command with."""
+    if isinstance(error, PlaneError) and error.status == 401:
+        return EXIT_REFUSED
+    match error.code:
+        case "not_set_up":
+            return EXIT_NOT_SET_UP
+        case "usage":
+            return EXIT_USAGE
+    return {EXIT_TAKEN_OVER: EXIT_REPLACED, MARKED_REFUSED: EXIT_REFUSED}.get(error.exit_code, error.exit_code)
+
+
+def failure(error: MoorError) -> Result:
+    """The result of a verb that could not do its work."""
+    told: dict[str, Any] = {"code": error.code, "message": error.message}
+    if isinstance(error, PlaneError) and error.request_id:
+        told["request_id"] = error.request_id
+    return Result(exit_code_of(error), [f"moor: {error.message} [{error.code}]"], {"error": told})

@@ -1,0 +1,70 @@
+"""``moor setup``: pairs this laptop with a plane, by a code that somebody with a key has made there.
+
+Run again, it gives the same runtime a new token: the plane knows the laptop by its machine id.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import time
+
+import msgspec
+
+from .. import __version__
+from ..daemon.agents import Agents
+from ..edge.config import read_config
+from ..edge.creds import Credentials, paths, read_machine_id, write_credentials
+from ..edge.network import check_server_url, is_exposed
+from ..edge.plane import Machine, exchange
+from .result import Result
+
+
+def run(server: str, code: str, state: str, code_verifier: str | None = None) -> Result:
+    """Uses the code up and keeps what the plane gives for it.
+
+    Args:
+        server: the plane's address.
+        code: the one-time connect code.
+        state: what the code was made for.
+        code_verifier: PKCE, where the code was made with a challenge.
+
+    Raises:
+        MoorError: ``bad_server_url``, the plane's refusal of the code, ``plane_unreachable``, ``home_unusable``.
+    """
+    where = paths()
+    server_url = check_server_url(server)
+    machine_id = read_machine_id(where)
+    machine = Machine(machine_id=machine_id, hostname=socket.gethostname(), os=os_name(), version=__version__)
+    enrolled = exchange(server_url, code, state, machine, code_verifier=code_verifier)
+    write_credentials(
+        where,
+        Credentials(
+            server_url=server_url,
+            ws_url=enrolled.ws_url,
+            runtime_id=enrolled.runtime_id,
+            token=enrolled.token,
+            machine_id=machine_id,
+            created_at=time.time(),
+        ),
+    )
+    found = Agents(read_config(where.config)).reports()
+    lines = [f"This laptop is runtime {enrolled.runtime_id} of {server_url}."]
+    if is_exposed(server_url) or is_exposed(enrolled.ws_url):
+        lines.append("Beware: this address is not encrypted, and the token travels to it in the clear.")
+    lines.append("Agents found: " + (", ".join(one.id for one in found) or "none") + ".")
+    lines.append("Now run `moor daemon` and keep it running: the laptop is reachable while it does.")
+    data = {
+        "runtime_id": enrolled.runtime_id,
+        "machine_id": machine_id,
+        "server_url": server_url,
+        "ws_url": enrolled.ws_url,
+        "agents": msgspec.to_builtins(found),
+        "next": "moor daemon",
+    }
+    return Result(0, lines, data)
+
+
+def os_name() -> str:
+    """This platform as ``<system>/<architecture>``, in lower case."""
+    return f"{platform.system()}/{platform.machine()}".lower()

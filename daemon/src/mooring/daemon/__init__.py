@@ -1,0 +1,1 @@
+"""The loops of the running daemon, and what it does with each frame."""

@@ -1,0 +1,117 @@
+"""Opening a session's agent child: its bundle, its folder, its environment, and the child itself.
+
+An agent never starts without its bundle. What the laptop's owner has set counts above what the bundle brings, and of
+two permission policies the stricter one holds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ..edge.config import Config
+from ..edge.creds import Paths
+from ..edge.folder import Folders
+from ..errors import MoorError
+from ..providers.acp import ACPProvider
+from ..providers.ports import Ask, ChildSpec, MCPRemote, PermissionPolicy, Provider, Sink
+from ..providers.registry import canonical, child_env
+from ..wire.bundle import Bundle
+from ..wire.events import Block
+from ..wire.ids import EventId, SessionId, TurnId
+from .agents import Agents
+from .errand import errand
+
+_UNSAFE = re.compile(
+    r"(LD_|DYLD_|PYTHON|BASH_FUNC_).*|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS",
+    re.IGNORECASE,
+)
+"""Variables that make a program load or run other code: a bundle must not have that power over a laptop."""
+
+
+class PlanePort(Protocol):
+    """What is asked of the plane. Every call blocks and raises MoorError."""
+
+    def bundle(self, session_id: SessionId, agent_id: str) -> Bundle:
+        """What the session's folder gets."""
+
+    def turn(self, session_id: SessionId, turn_id: TurnId) -> tuple[Block, ...]:
+        """What the user said."""
+
+    def upload(self, session_id: SessionId, event_id: EventId, body: bytes) -> None:
+        """Puts an event aside."""
+
+
+ProviderMaker = Callable[[ChildSpec, Sink, Ask], Provider]
+
+
+class Opener:
+    """Opens children. ``make`` is how a provider is made."""
+
+    def __init__(
+        self, plane: PlanePort, where: Paths, config: Config, agents: Agents, make: ProviderMaker = ACPProvider
+    ) -> None:
+        self._plane, self._where, self._config, self._agents, self._make = plane, where, config, agents, make
+        self._folders = Folders(where)
+
+    async def open(
+        self, session_id: SessionId, agent_id: str, continuation: str | None, sink: Sink, ask: Ask
+    ) -> Provider:
+        """A live child of the session.
+
+        Raises:
+            MoorError: ``agent_not_found``, ``bundle_unavailable``, ``bundle_path_refused``,
+                ``bundle_variable_refused``, ``blocklist_unsupported``, ``folder_unusable``.
+            ProviderError: the child could not be had.
+        """
+        command = self._agents.command(agent_id)
+        agent_id = canonical(agent_id)
+        try:
+            bundle = await errand(lambda: self._plane.bundle(session_id, agent_id))
+        except MoorError as exc:
+            why = f"What the agent needs could not be had from the plane: {exc.message} [{exc.code}]"
+            raise MoorError("bundle_unavailable", why) from exc
+        provider = self._make(self._spec(session_id, agent_id, command, bundle), sink, ask)
+        await provider.open(continuation)
+        return provider
+
+    async def dispose(self, session_id: SessionId) -> None:
+        """Removes the session's folder and log. Raises MoorError ``folder_not_removed``."""
+        await errand(lambda: self._folders.remove(session_id))
+        log = self._stderr(session_id)
+        for path in (log, log.with_name(f"{log.name}.1")):
+            path.unlink(missing_ok=True)
+
+    def _spec(self, session_id: SessionId, agent_id: str, command: tuple[str, ...], bundle: Bundle) -> ChildSpec:
+        if bundle.local_skill_blocklist and agent_id == "claude-acp":
+            why = (
+                "This daemon can't hide local skills yet, and the agent's definition blocks some. Remove the blocklist."
+            )
+            raise MoorError("blocklist_unsupported", why)
+        for variable in bundle.env:
+            if _UNSAFE.fullmatch(variable.name):
+                why = f"The agent's definition sets {variable.name[:80]}, which a plane may not set on a laptop."
+                raise MoorError("bundle_variable_refused", why)
+        env = {one.name: one.value for one in bundle.env} | dict(self._agents.env(agent_id))
+        self._where.logs.mkdir(mode=0o700, exist_ok=True)
+        return ChildSpec(
+            command=command,
+            cwd=self._folders.make(session_id, agent_id, bundle),
+            env=child_env(agent_id, os.environ, env),
+            agent_id=agent_id,
+            stderr_path=self._stderr(session_id),
+            mcp_servers=tuple(MCPRemote(name=one.name, url=one.url, transport=one.type) for one in bundle.mcp_servers),
+            system_prompt=bundle.system_prompt,
+            permission_policy=stricter(bundle.permission_policy, self._config.permission_policy),
+        )
+
+    def _stderr(self, session_id: SessionId) -> Path:
+        return self._where.logs / f"{self._folders.of(session_id).name}.log"
+
+
+def stricter(one: PermissionPolicy, other: PermissionPolicy) -> PermissionPolicy:
+    """The policy of two that allows less."""
+    return "always_ask" if "always_ask" in (one, other) else "always_allow"

@@ -1,0 +1,1 @@
+"""What touches the laptop and the network: files, processes, sockets, HTTPS."""

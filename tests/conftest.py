@@ -1,0 +1,29 @@
+"""What tests of several floors share: AWS in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+from moto.dynamodb.responses import DynamoHandler
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[None]:
+    """AWS emulated in this process for one module's tests, empty at first, with one lock round its DynamoDB.
+
+    moto checks a condition and writes the item in two steps: without the lock two threads' conditional writes would
+    both succeed now and then, which DynamoDB's never do.
+    """
+    lock = threading.RLock()
+    unlocked = DynamoHandler.call_action
+
+    def call_action(handler: DynamoHandler) -> object:
+        with lock:
+            return unlocked(handler)
+
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DynamoHandler, "call_action", call_action)
+        yield

@@ -1,0 +1,105 @@
+"""The HTTP port of the local gateway: Chalice's routes inside the limits, and the streaming app untouched."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+from infra.local.limits import payload_bytes
+from tests.infra.conftest import TIMEOUT_S, RunningGateway, StartGateway
+
+MEGABYTE = 1024 * 1024
+
+
+@contextmanager
+def requested(
+    gateway: RunningGateway, method: str, path: str, body: bytes | None = None, **headers: str
+) -> Iterator[http.client.HTTPResponse]:
+    host = gateway.url.removeprefix("http://")
+    with closing(http.client.HTTPConnection(host, timeout=TIMEOUT_S)) as connection:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        yield connection.getresponse()
+
+
+def asked(
+    gateway: RunningGateway, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, Any]:
+    with requested(gateway, method, path, body, **headers) as answer:
+        return answer.status, json.loads(answer.read())
+
+
+def test_route_gets_path_and_query(gateway: RunningGateway) -> None:
+    assert asked(gateway, "GET", "/hello/ann?a=1%202") == (200, {"hello": "ann", "query": {"a": "1 2"}})
+
+
+def test_unknown_route_is_refused_as_api_gateway_does(gateway: RunningGateway) -> None:
+    assert asked(gateway, "GET", "/nowhere") == (403, {"message": "Missing Authentication Token"})
+
+
+def test_head_is_the_get_without_its_body(gateway: RunningGateway) -> None:
+    with requested(gateway, "HEAD", "/big/17") as answer:
+        assert (answer.status, answer.headers["Content-Length"], answer.headers["X-Request-Id"]) == (200, "17", "req_1")
+        assert answer.read() == b""
+
+
+def test_handler_slower_than_the_integration_limit_is_504(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(integration_s=0.2)
+    assert asked(gateway, "GET", "/slow") == (504, {"message": "Endpoint request timed out"})
+
+
+def test_request_over_6_mb_is_413(gateway: RunningGateway) -> None:
+    largest = b"x" * (6 * MEGABYTE)
+    assert asked(gateway, "POST", "/size", largest, content_type="text/plain") == (200, {"bytes": len(largest)})
+    assert asked(gateway, "POST", "/size", largest + b"x", content_type="text/plain")[0] == 413
+
+
+def test_binary_request_counts_as_base64(gateway: RunningGateway) -> None:
+    fits, too_large = b"\xff" * (4 * MEGABYTE), b"\xff" * (5 * MEGABYTE)
+    assert asked(gateway, "POST", "/size", fits, content_type="application/octet-stream") == (200, {"bytes": len(fits)})
+    assert asked(gateway, "POST", "/size", too_large, content_type="application/octet-stream")[0] == 413
+
+
+def test_answer_over_6_mb_is_502(gateway: RunningGateway) -> None:
+    with requested(gateway, "GET", f"/big/{6 * MEGABYTE}") as answer:
+        assert (answer.status, len(answer.read())) == (200, 6 * MEGABYTE)
+    assert asked(gateway, "GET", f"/big/{6 * MEGABYTE + 1}") == (502, {"message": "Internal server error"})
+
+
+def test_binary_answer_counts_as_base64(gateway: RunningGateway) -> None:
+    with requested(gateway, "GET", f"/bytes/{4 * MEGABYTE}", accept="application/octet-stream") as answer:
+        assert (answer.status, answer.read(2)) == (200, b"\xff\xff")
+    assert asked(gateway, "GET", f"/bytes/{5 * MEGABYTE}", accept="application/octet-stream")[0] == 502
+
+
+@pytest.mark.parametrize(
+    ("body", "is_binary", "size"), [(b'"a"', False, 5), (b"abcd", True, 8), ("é".encode(), False, 2)]
+)
+def test_payload_size_counts_escapes_and_base64(body: bytes, is_binary: bool, size: int) -> None:
+    assert payload_bytes(body, is_binary=is_binary) == size
+
+
+def test_stream_arrives_in_pieces(gateway: RunningGateway) -> None:
+    with requested(gateway, "GET", "/stream") as answer:
+        assert answer.readline() == b"first\n"
+        gateway.small.gates["stream"].set()
+        assert answer.read() == b"second\n"
+
+
+def test_stream_hears_that_its_client_left(gateway: RunningGateway) -> None:
+    with requested(gateway, "GET", "/stream?until-left") as answer:
+        assert answer.readline() == b"first\n"
+    assert gateway.small.stream_left.wait(TIMEOUT_S)
+
+
+def test_stop_reports_a_function_that_still_runs(start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.local.gateway.STOP_TIMEOUT_S", 0.1)
+    gateway = start_gateway(integration_s=0.1)
+    assert asked(gateway, "GET", "/slow")[0] == 504
+    gateway.request_stop()
+    gateway.join()
+    assert gateway.still_running == 1
