@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from ..core.runtime_room import RoomState
 from ..wire.frames import Hello
+from ..wire.ids import TenantId
 from .delivery import Delivery
 from .frames import Frames
 from .ports import Stores
@@ -28,7 +28,7 @@ class Actors(Struct, frozen=True, kw_only=True):
     frames: Frames
 
 
-def assemble(stores: Stores, described: Callable[[RoomState, Hello], None]) -> Actors:
+def assemble(stores: Stores, described: Callable[[TenantId, Hello], None]) -> Actors:
     """Puts the actors together. ``described`` is told how a laptop describes itself in its hello."""
     rooms = Rooms(stores)
     spill = Spill(stores.bodies)

@@ -125,9 +125,9 @@ class Enrolment:
             why = "The code is used up, but the laptop could not be enrolled. Make a new code and run the setup again."
             raise Busy("enrolment_unfinished", why) from exc
 
-    def described(self, room: RoomState, hello: Hello) -> None:
+    def described(self, tenant_id: TenantId, hello: Hello) -> None:
         """Keeps what a hello says of its laptop, if it says anything new. A runtime that is gone stays gone."""
-        runtime = self._runtimes.get(room.tenant_id, room.runtime_id)
+        runtime = self._runtimes.get(tenant_id, hello.runtime_id)
         if runtime is None:
             return
         said = replace(

@@ -18,7 +18,7 @@ from ..core.session import Accepted, Acked, Batch, Disposed, Gone
 from ..core.step import Stale
 from ..wire import codec, frames
 from ..wire.codec import BadFrame, UnknownFrame, digest, encode
-from ..wire.ids import ConnectionId
+from ..wire.ids import ConnectionId, TenantId
 from ..wire.limits import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 from .delivery import window
 from .ports import Stores, session_key
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LIVE_TTL_S = 2 * 3600.0
 """How long a live piece is kept (seconds): a turn's usual hard limit and an hour."""
+
+_QUOTED_CHARS = 500
 
 MARK_HASH_CHARS = 16
 """Of a batch's SHA-256, what its watermark keeps: 64 bits tell a cloned disk's other content apart."""
@@ -44,7 +46,7 @@ class Frames:
         rooms: Rooms,
         sessions: SessionObjects,
         viewers: Viewers,
-        described: Callable[[RoomState, frames.Hello], None],
+        described: Callable[[TenantId, frames.Hello], None],
     ) -> None:
         self._stores = stores
         self._rooms = rooms
@@ -116,6 +118,8 @@ class Frames:
             why = f"The plane speaks protocol {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}; update the daemon."
             self._refuse(connection_id, "protocol_too_old", why, "hello")
             return
+        # First what the laptop has, then that it is here: whoever sees it online sees its agents.
+        self._described(connection.tenant_id, frame)
         welcomed = self._rooms.hello(frame.runtime_id, connection_id, frame.instance, frame.seq, frame.outbox)
         if welcomed is None:
             self._refuse(connection_id, "foreign_runtime", "This connection does not speak for that runtime.", "hello")
@@ -133,7 +137,6 @@ class Frames:
         if answer.replaced:
             self._post(answer.replaced, frames.Replaced(instance=frame.instance))
             self._stores.sockets.close(answer.replaced)
-        self._described(room, frame)
         self._sessions.repair(room, attached_now=True)
 
     def _ping(self, connection_id: ConnectionId, frame: frames.Ping) -> None:
@@ -274,7 +277,9 @@ class Frames:
     def _refuse(
         self, connection_id: ConnectionId, code: str, why: str, of: str | None, session_id: str | None = None
     ) -> None:
-        self._post(connection_id, frames.ErrorFrame(code=code, message=why, of=of, session_id=session_id))
+        # A stranger's words are quoted in part only: all of them might be more than the gateway sends.
+        told = session_id[:_QUOTED_CHARS] if session_id else None
+        self._post(connection_id, frames.ErrorFrame(code=code, message=why[:_QUOTED_CHARS], of=of, session_id=told))
 
 
 def _tag(frame: object) -> str | None:

@@ -13,7 +13,7 @@ from ..core.errors import BadRequest, NotFound
 from ..core.record import Head, SessionRecord, open_session
 from ..core.render import Shown, parse_cursor, shown
 from ..core.session_state import SessionState
-from ..wire.codec import decode_stored_event, digest
+from ..wire.codec import digest
 from ..wire.events import Event
 from ..wire.ids import EventId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
 from .delivery import Delivery
@@ -27,6 +27,10 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 ATTACHED_S = 60.0
 """How long a polling reader's attachment lives without being renewed (seconds)."""
+
+
+LOOK_BACK = 16
+"""Live pieces read again by the next poll: one that was overtaken is found as long as no more than these passed it."""
 
 
 class Page(Struct, frozen=True):
@@ -120,10 +124,9 @@ class Reading:
         """
         if self._sessions.head(tenant_id, session_id).state.runtime_id != runtime_id:
             raise no_session(session_id)
-        try:
-            event = decode_stored_event(body)
-        except (msgspec.MsgspecError, UnicodeError) as exc:
-            raise BadRequest("bad_event", f"The body is no event: {exc}") from exc
+        event = decode_upload(body)
+        if isinstance(event, BadFrame):
+            raise BadRequest("bad_event", f"The body is no event of a daemon's: {event.why}.", field=event.field)
         if event.id != event_id:
             raise BadRequest("bad_event", f"The body is event {event.id}, the path says {event_id}.", field="id")
         self._stores.bodies.put(tenant_id, session_id, digest(body), body)
@@ -161,7 +164,11 @@ class Reading:
         key = session_key(tenant_id, session_id)
 
         def whole(event: Event) -> Event:
-            return self._spill.whole(tenant_id, session_id, event)
+            try:
+                return self._spill.whole(tenant_id, session_id, event)
+            except NotFound:
+                # An upload that was lost costs its reader this event, and not the whole log.
+                return event
 
         return shown(record, self.accepted(key), ours=ours, still_waiting=waiting, whole=whole)
 
@@ -273,6 +280,7 @@ class Follower:
         self._head = head
         self._whole: set[str] = set()
         self._written: dict[str, int] = {}
+        self._live_turn: TurnId | None = None
         self._live_at = (0, 0)
         self._quiet_polls = 0
         self.ended = False
@@ -295,7 +303,7 @@ class Follower:
         """What has come since the last poll, in order."""
         self._attach()
         out = [one for record in self._new_records() for one in self._events(record)]
-        if self._deltas and self._head.state.turn:
+        if self._deltas and self._cursor >= self._head.n:
             out += self._pieces()
         self._quiet_polls = 0 if out else self._quiet_polls + 1
         return out
@@ -344,8 +352,12 @@ class Follower:
 
     def _pieces(self) -> list[Out]:
         turn = self._head.state.turn
-        assert turn is not None
-        start = max(self._live_at, turn.live_from)
+        if turn is None:
+            return []
+        if turn.turn_id != self._live_turn:
+            self._live_turn, self._live_at = turn.turn_id, (0, 0)
+        epoch, counter = self._live_at
+        start = max((epoch, counter - LOOK_BACK), turn.live_from)
         found: list[Out] = []
         gap = False
         for piece in self._stores.live.read(self._tenant_id, turn.turn_id, start, self._stores.clock.now()):

@@ -1,8 +1,8 @@
 """Viewers: late attach without gap or double.
 
 A viewer (1) writes its attachment, (2) reads the log strongly from its cursor, (3) reads the live pieces of the running
-turn, (4) follows the pushes. A sender (1) appends, (2) reads the attachments strongly, (3) pushes. Whatever the order in
-which these interleave, each record is seen by the viewer's read or by the sender's push; numbers make a double visible.
+turn, (4) follows the pushes. A sender (1) appends, (2) reads the attachments strongly, (3) pushes. In whatever order
+these interleave, each record is seen by the viewer's read or by the sender's push; numbers make a double visible.
 """
 
 from __future__ import annotations

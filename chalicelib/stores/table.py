@@ -6,7 +6,7 @@ table        hash key                        range key                    what; 
 objects      ``session:<tenant>/<session>``  ``n`` (number)               a record; the loop. Local index ``by_cause``
              or ``room:<runtime>``                                        (``cause``), of records that have one
 bodies       ``<tenant>/<session>``          ``<sha256>#head``,           an event too large for its record; the loop,
-                                             ``<event>#<hash>#<part>``    uploads
+                                             ``<sha256>#<part>``          uploads
 live         ``<tenant>/<turn>``             ``<epoch>.<counter>``        a delta of a running turn; frames. Expires
 work         ``<runtime>``                   ``<session>``                a work item; the loop, the sweep. Global
                                                                           index ``by_due`` (``shard``, ``due``)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 
-COMMANDS = {"up": "the plane on this machine, until SIGTERM"}
+COMMANDS = {
+    "up": "the plane on this machine, until SIGTERM",
+    "run": "plane, daemon and an agent, one turn, and it stays up with its data kept",
+    "demo": "the same for one turn, with nothing kept",
+}
 
 
 def main(argv: list[str]) -> int:

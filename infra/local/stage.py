@@ -12,7 +12,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -111,7 +111,7 @@ class API:
             raise StageError(f"{method} {path}: {status} {found}")
         return found
 
-    def stream(self, session_id: str, query: str = "") -> Iterator[dict[str, Any]]:
+    def stream(self, session_id: str, query: str = "") -> Generator[dict[str, Any], None, None]:
         """The session's events as they come; the stream stands when the first item, ``{"type": "open"}``, is given."""
         answer = self.pool.request(
             "GET",
@@ -172,7 +172,7 @@ def enrol(api: API, home: Path, env: Mapping[str, str] | None = None) -> str:
     done = moor(home, *command, env=env)
     if done.returncode:
         raise StageError(f"moor setup: exit {done.returncode}: {done.stderr or done.stdout}")
-    return str(json.loads(done.stdout)["data"]["runtime_id"])
+    return str(json.loads(done.stdout)["runtime_id"])
 
 
 def start_daemon(home: Path, env: Mapping[str, str] | None = None) -> DaemonProcess:

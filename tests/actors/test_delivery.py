@@ -36,13 +36,13 @@ def test_every_record_is_pushed_to_everybody_who_follows_visible_events_or_not(r
 
 
 def test_a_record_too_large_for_a_frame_is_pushed_in_parts(running: Plane) -> None:
-    running.post(text("x" * 14_000))
+    running.post(text("x" * 15_800))
     running.viewer()
-    running.batch(running.said("sevt_y", "y" * 14_000), running.said("sevt_z", "z"), running.ended())
+    running.batch(running.said("sevt_y", "y" * 15_000), running.said("sevt_z", "z"), running.ended())
     parts = running.heard(V1)
     assert len(parts) == 2
     assert [(one.part, one.parts) for one in parts] == [(k + 1, len(parts)) for k in range(len(parts))]
-    assert [len(event["event"]["content"][0]["text"]) for one in parts for event in one.events] == [14_000, 1, 14_000]
+    assert [len(event["event"]["content"][0]["text"]) for one in parts for event in one.events] == [15_000, 1, 15_800]
 
 
 def test_a_follower_that_is_gone_loses_its_attachment_and_nobody_else_anything(running: Plane) -> None:

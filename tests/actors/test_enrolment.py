@@ -86,7 +86,7 @@ def test_a_runtime_keeps_its_id_its_age_and_what_it_reported(scene: Scene) -> No
     first = scene.enrol()
     room = scene.rooms.view(first.runtime_id)
     assert room is not None
-    scene.enrolment.described(room, hello(first.runtime_id))
+    scene.enrolment.described(room.tenant_id, hello(first.runtime_id))
     scene.clock.time += 100
     assert scene.enrol().runtime_id == first.runtime_id
     (seen,) = scene.enrolment.list(ADA.tenant_id)
@@ -128,10 +128,10 @@ def test_a_hello_is_written_down_when_it_says_something_new(scene: Scene) -> Non
     assert room is not None
     writes: list[str] = []
     scene.stores.runtimes.on_io = lambda name, _phase: writes.append(name)  # type: ignore[attr-defined]
-    scene.enrolment.described(room, hello(enrolled.runtime_id))
+    scene.enrolment.described(room.tenant_id, hello(enrolled.runtime_id))
     assert "runtimes.put" in writes
     writes.clear()
-    scene.enrolment.described(room, hello(enrolled.runtime_id))
+    scene.enrolment.described(room.tenant_id, hello(enrolled.runtime_id))
     assert "runtimes.put" not in writes
     runtime = scene.enrolment.get(ADA.tenant_id, enrolled.runtime_id)
     assert (runtime.hostname, runtime.version, runtime.os) == ("new-name", "0.2.0", "darwin/arm64")
@@ -139,7 +139,7 @@ def test_a_hello_is_written_down_when_it_says_something_new(scene: Scene) -> Non
 
 def test_a_hello_does_not_bring_a_removed_runtime_back(scene: Scene) -> None:
     room = RoomState(runtime_id=RuntimeId("rt_1"), tenant_id=ADA.tenant_id)
-    scene.enrolment.described(room, hello(RuntimeId("rt_1")))
+    scene.enrolment.described(room.tenant_id, hello(RuntimeId("rt_1")))
     assert scene.enrolment.list(ADA.tenant_id) == []
 
 

@@ -71,6 +71,24 @@ def test_a_batch_of_what_a_daemon_may_not_write_is_refused_and_names_its_session
     assert len(running.log()) == before
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        frames.Attach(session_id=SessionId("s" * 100_000)),
+        frames.Attach(session_id=SESSION, after="c" * 100_000),
+        frames.SessionAccepted(runtime_id=RUNTIME, session_id=SessionId("s" * 100_000), turn_id=TurnId("turn_1")),
+        frames.Ping(runtime_id=RuntimeId("r" * 100_000)),
+    ],
+)
+def test_a_refusal_does_not_repeat_what_was_too_long(live: Plane, frame: Any) -> None:
+    """Catches an answer that the gateway refuses, because it quotes as much as a stranger sent."""
+    connection_id = V1 if isinstance(frame, frames.Attach) else C1
+    live.connect(V1, None)
+    live.say(connection_id, frame)
+    (raw,) = live.sockets.posted[connection_id]
+    assert len(raw) < 2048
+
+
 # ---- who is believed
 
 

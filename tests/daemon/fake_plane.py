@@ -115,6 +115,10 @@ class FakePlane:
         """The next connection."""
         return self._sockets.get(timeout=WAIT_S)
 
+    def attached(self) -> int:
+        """How many connections there were."""
+        return len(self._kept)
+
     def route(self, pattern: str, answer: Answer | Callable[[Asked], Answer]) -> None:
         self.routes[pattern] = answer if callable(answer) else lambda _: answer
 

@@ -142,18 +142,18 @@ def running(home: Paths, plane: FakePlane, config: Config | None = None) -> Iter
         machine.stop()
 
 
-def spawn(home: Paths, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """``moor`` as a process of its own."""
+def spawn(home: Paths, *arguments: str, terminal: int | None = None) -> subprocess.Popen[str]:
+    """``moor`` as a process of its own, at a terminal or with pipes."""
+    pipe = subprocess.PIPE if terminal is None else terminal
     env = {**os.environ, "MOOR_HOME": str(home.home), "PYTHONPATH": "daemon/src"}
     return subprocess.Popen(
         [sys.executable, "-m", "mooring", *arguments],
         env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        stdin=subprocess.DEVNULL if terminal is None else terminal,
         text=True,
         cwd=Path(__file__).parents[2],
-        **options,
     )
 
 

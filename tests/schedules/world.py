@@ -89,7 +89,7 @@ class World:
         self.plane_tasks = 0
         self.stores = stores(self)
         self.containers: list[Actors] = [
-            assemble(self.stores, lambda room, hello: self.described.append(hello)) for _ in range(CONTAINERS)
+            assemble(self.stores, lambda _tenant_id, hello: self.described.append(hello)) for _ in range(CONTAINERS)
         ]
 
     # ---- time and chance

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
 from mooring.core import link
 from mooring.core.link import (
@@ -92,7 +93,8 @@ def test_link_dials_at_once_says_hello_and_is_used_when_welcomed(driver: Driver)
 
 
 @pytest.mark.parametrize(
-    ("attempts", "die", "wait"), [(1, 0.0, 0.0), (1, 0.5, 0.5), (2, 0.5, 1.0), (5, 0.5, 8.0), (7, 0.5, 30.0), (99, 0.5, 30)]
+    ("attempts", "die", "wait"),
+    [(1, 0.0, 0.0), (1, 0.5, 0.5), (2, 0.5, 1.0), (5, 0.5, 8.0), (7, 0.5, 30.0), (99, 0.5, 30)],
 )
 def test_backoff_is_a_random_part_of_a_doubling_bound(attempts: int, die: float, wait: float) -> None:
     assert backoff_s(attempts, die) == wait
@@ -262,7 +264,17 @@ def test_refused_token_is_final(driver: Driver, status: int) -> None:
 
 @pytest.mark.parametrize(
     ("status", "retry"),
-    [(None, True), (400, True), (401, False), (403, False), (404, True), (409, True), (429, True), (500, True), (503, True)],
+    [
+        (None, True),
+        (400, True),
+        (401, False),
+        (403, False),
+        (404, True),
+        (409, True),
+        (429, True),
+        (500, True),
+        (503, True),
+    ],
 )
 def test_only_the_planes_word_on_the_token_is_not_worth_repeating(status: int | None, retry: bool) -> None:
     assert is_retryable(status) is retry
@@ -372,8 +384,8 @@ class LinkMachine(RuleBasedStateMachine):
     @rule()
     def quota_comes_near(self) -> None:
         state = self.driver.state
-        rotated = tuple(link.replace(one, rotate_at=min(one.rotate_at, self.driver.now)) for one in state.connections)
-        self.driver.state = link.replace(state, connections=rotated)
+        rotated = tuple(replace(one, rotate_at=min(one.rotate_at, self.driver.now)) for one in state.connections)
+        self.driver.state = replace(state, connections=rotated)
 
     @invariant()
     def one_tries_at_most_and_one_works_at_most(self) -> None:

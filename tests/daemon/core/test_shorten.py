@@ -30,14 +30,20 @@ def test_plain_keeps_what_is_json_already() -> None:
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [("\ud83d", "?"), (2**70, str(2**70)), (-(2**63) - 1, str(-(2**63) - 1)), ((1, 2), [1, 2]), ({1: b"x"}, {"1": "b'x'"})],
+    [
+        ("\ud83d", "?"),
+        (2**70, str(2**70)),
+        (-(2**63) - 1, str(-(2**63) - 1)),
+        ((1, 2), [1, 2]),
+        ({1: b"x"}, {"1": "b'x'"}),
+    ],
 )
 def test_plain_turns_the_rest_into_the_nearest(value: Any, found: Any) -> None:
     assert plain(value) == found
 
 
 def test_plain_ends_at_a_depth() -> None:
-    value: Any = []
+    value: list[Any] = []
     for _ in range(5000):
         value = [value]
     assert json_bytes(plain(value)) == 2 * (MAX_DEPTH + 1) + len('"[nested too deep]"')

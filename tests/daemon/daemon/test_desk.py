@@ -9,7 +9,7 @@ from mooring.edge.journal_rows import TurnRow
 from mooring.errors import MoorError
 from mooring.wire import frames
 from mooring.wire.codec import BadFrame, UnknownFrame
-from mooring.wire.events import TextBlock
+from mooring.wire.events import AgentToolUse, TextBlock
 from mooring.wire.ids import EventId, TurnId
 from tests.daemon.daemon.laptop import RUNTIME, T1, T2, T3, Laptop, S, T, ended, event_ids, events_of, said
 
@@ -125,7 +125,7 @@ def test_cancel_before_its_prompt_ends_the_turn_and_the_prompt_is_not_run(laptop
 
 
 def test_cancel_for_a_turn_that_was_overtaken_is_still_answered(laptop: Laptop) -> None:
-    """The plane gave turn 1 up, its prompt was lost, turn 2 came first: the cancel is owed until the end is in the log."""
+    """The plane gave turn 1 up, its prompt was lost, turn 2 came first: the cancel is owed until its end is told."""
     laptop.prompt(T2, 2)
     laptop.cancel(T1, 1)
     assert events_of(laptop.take(frames.SessionEvent)[0])[0]["turn_id"] == T1
@@ -174,6 +174,14 @@ def test_cancel_survives_a_crash_before_the_turn_began(laptop: Laptop) -> None:
     assert row(later).state == "done"
 
 
+def test_cancel_for_an_unknown_turn_outlives_the_turns_that_are_remembered(laptop: Laptop) -> None:
+    """Catches a refusal that does not raise the order: the late prompt of a pruned turn would run."""
+    laptop.cancel(T3, 3)
+    laptop.journal._run("DELETE FROM turns")
+    laptop.prompt(T3, 3)
+    assert laptop.runner.started == []
+
+
 # ---- the end of a turn
 
 
@@ -192,6 +200,16 @@ def test_end_without_exactly_its_own_end_is_refused(laptop: Laptop, events: list
     with pytest.raises(MoorError, match="bad_turn_end"):
         laptop.desk.end_turn(S, T1, events)  # type: ignore[arg-type]  # parametrized
     assert row(laptop).state == "started"
+
+
+def test_turn_that_waits_can_end_while_the_older_one_goes_on(laptop: Laptop) -> None:
+    laptop.prompt()
+    laptop.desk.start_turn(S, T1)
+    laptop.prompt(T2, 2)
+    assert laptop.desk.end_turn(S, T2, [ended(T2, "failed")])
+    assert [order.turn_id for order in laptop.runner.started] == [T1]
+    laptop.desk.end_turn(S, T1, [ended()])
+    assert [order.turn_id for order in laptop.runner.started] == [T1]
 
 
 def test_turn_that_never_started_can_end_with_a_reason(laptop: Laptop) -> None:
@@ -332,6 +350,17 @@ def test_hello_is_said_again_until_welcome() -> None:
     assert laptop.take(frames.Hello) == []
 
 
+def test_hello_of_a_second_connection_counts_on() -> None:
+    laptop = Laptop()
+    laptop.desk.connected()
+    assert laptop.desk.hello().seq == 2
+
+
+def test_plane_that_knows_no_speaker_for_the_runtime_is_told_hello_again(laptop: Laptop) -> None:
+    laptop.desk.frame(frames.ErrorFrame(code="hello_first", message="no daemon speaks for this runtime"))
+    assert ([type(frame) for frame in laptop.take()], laptop.desk.online) == ([frames.Hello], False)
+
+
 def test_nothing_is_sent_but_hello_before_welcome_and_nothing_offline() -> None:
     laptop = Laptop()
     laptop.desk.emit(S, [said("a")])
@@ -437,9 +466,10 @@ def test_ack_above_the_own_numbers_shows_a_restored_disk() -> None:
     """Catches a desk that takes such an ack for an ordinary one and loses what it never delivered."""
     laptop = Laptop().online()
     laptop.desk.emit(S, [said("a")])
+    laptop.take()
     laptop.ack(4, head_n=9, head_hash="h")
     laptop.desk.frame(frames.Welcome(runtime_id=RUNTIME, epoch=2))
-    assert event_ids(laptop.take(frames.SessionEvent))[-1] == "sevt_a"
+    assert event_ids(laptop.take(frames.SessionEvent)) == ["sevt_a"]
     assert laptop.journal.highest_batch(S) == 1
 
 
@@ -483,6 +513,26 @@ def test_full_outbox_says_so_keeps_what_settles_and_counts_what_is_missing() -> 
         "mooring.turn_ended",
     ]
     assert told[2]["text"].startswith("2 events")
+
+
+def test_full_outbox_still_takes_a_question_and_counts_nothing_as_missing() -> None:
+    """Catches a question dropped as bulk: its agent would wait for an answer that nobody is asked for."""
+    laptop = Laptop(max_bytes=10).online()
+    laptop.prompt()
+    laptop.desk.start_turn(S, T1)
+    question = AgentToolUse(
+        id=EventId("sevt_q"), turn_id=T1, name="Bash", input={}, evaluated_permission="ask", call_hash="h"
+    )
+    assert laptop.desk.emit(S, [question])
+    laptop.ack(1)
+    laptop.desk.end_turn(S, T1, [ended()])
+    assert event_ids(laptop.take(frames.SessionEvent)) == ["sevt_q", f"sevt_end_{T1}"]
+
+
+def test_offline_the_answers_are_kept_for_when_they_are_asked_for_again() -> None:
+    laptop = Laptop()
+    laptop.prompt()
+    assert (laptop.take(), [order.turn_id for order in laptop.runner.started]) == ([], [T1])
 
 
 # ---- takeover and the rest

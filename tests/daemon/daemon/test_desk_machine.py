@@ -1,8 +1,8 @@
 """The desk against a plane that loses, repeats and reorders frames, while its own process dies at any point.
 
 Catches, each tried by breaking the desk: resending a batch with what has gathered since; running a turn again after a
-crash; ignoring a cancel whose prompt is not there yet; starting the newer turn beside the older one; dropping whatever is
-in flight at any ack; ending a turn in memory only.
+crash; ignoring a cancel whose prompt is not there yet; starting the newer turn beside the older one; dropping whatever
+is in flight at any ack; ending a turn in memory only.
 """
 
 from __future__ import annotations
@@ -243,6 +243,17 @@ class DeskMachine(RuleBasedStateMachine):
         assert self.laptop.desk.emit(session, events)
         self.said[session] += [event.id for event in events]
         self.collect()
+
+    @rule(session=sessions)
+    def busy_moment(self, session: SessionId) -> None:
+        """A turn is asked for, begins and says something, before anything else comes between."""
+        self.post(session)
+        self.exchange()
+        while self.given:
+            self.agent_called()
+        for _ in range(2):
+            if self.running:
+                self.agent_says(1)
 
     @precondition(lambda self: self.running)
     @rule()

@@ -130,10 +130,13 @@ def test_frames_of_a_newer_plane_and_broken_ones_are_skipped(plane: FakePlane, h
         assert line.end()["outcome"] == "completed"
 
 
-def test_a_plane_that_answers_no_ping_is_left_for_a_new_connection(plane: FakePlane, home: Paths) -> None:
+def test_a_plane_that_answers_no_ping_is_left_for_a_new_connection(
+    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_silence_s", lambda ping_s: 2 * ping_s + 0.1)
     with running(home, plane):
         first = plane.socket()
         first.expect("hello")
-        # Silent for longer than two pings and five seconds: shortened here by a ping that lies in the past.
-        first.send(frames.Welcome(runtime_id=RUNTIME, epoch=1, ping_s=-2.4))
+        first.send(frames.Welcome(runtime_id=RUNTIME, epoch=1, ping_s=0.1))
+        first.expect("ping")
         Line(plane.socket()).welcome(2)

@@ -338,7 +338,7 @@ def test_failed_commit_leaves_nothing_behind(journal: Journal) -> None:
 class JournalMachine(RuleBasedStateMachine):
     """The journal against a plain model, with a crash (the committed image opened again) between any two calls.
 
-    Catches, each tried: numbers taken from ``COUNT(*)``, a resend built anew, ``renew`` without the in-flight batch, and
+    Catches, each tried: a number that is not raised, a resend built anew, ``renew`` without the in-flight batch, and
     ``held_bytes`` drifting from what is there.
     """
 

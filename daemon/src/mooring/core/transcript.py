@@ -207,9 +207,7 @@ class Transcript:
         if call is None or call.event_id is None or call.is_settled:
             return ()
         call.is_settled = True
-        settled = ev.PermissionSettled(
-            id=self._id(), turn_id=self._turn_id, tool_use_id=call.event_id, outcome=outcome
-        )
+        settled = ev.PermissionSettled(id=self._id(), turn_id=self._turn_id, tool_use_id=call.event_id, outcome=outcome)
         return (settled,)
 
     def _ended(self, ended: hp.ToolEnded) -> tuple[ev.DaemonEvent, ...]:
@@ -266,6 +264,4 @@ def spill(event: ev.DaemonEvent) -> Spill | None:
         return None
     turn_id: TurnId | None = getattr(event, "turn_id", None)
     of = str(event.__struct_config__.tag)
-    return Spill(
-        ev.Spilled(id=event.id, of=of, n_bytes=len(body), sha256=codec.digest(body), turn_id=turn_id), body
-    )
+    return Spill(ev.Spilled(id=event.id, of=of, n_bytes=len(body), sha256=codec.digest(body), turn_id=turn_id), body)

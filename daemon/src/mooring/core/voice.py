@@ -54,9 +54,7 @@ class Voice:
         self._runtime_id = runtime_id
         self._sessions: dict[SessionId, _Session] = {}
 
-    def watch(
-        self, session_id: SessionId, window_ms: int | None, as_of: float, now: float
-    ) -> tuple[SessionDelta, ...]:
+    def watch(self, session_id: SessionId, window_ms: int | None, as_of: float, now: float) -> tuple[SessionDelta, ...]:
         """Sets the window (milliseconds, None = say nothing), unless something newer than ``as_of`` was heard."""
         session = self._session(session_id, now)
         if as_of <= session.as_of:

@@ -41,6 +41,7 @@ KEPT_TURNS: Final = 200
 TOMBSTONE_S: Final = 90 * 24 * 3600.0
 """How long a disposed session is remembered (seconds)."""
 
+
 class Journal:
     """The file at ``path``, or a database in memory for ``":memory:"``.
 

@@ -105,10 +105,8 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 def _move_aside(path: Path) -> Path:
     """Renames the file and its write-ahead log to the first free ``*.corrupt-<n>``."""
-    for n in itertools.count(1):
-        aside = path.with_name(f"{path.name}.corrupt-{n}")
-        if not aside.exists():
-            break
+    names = (path.with_name(f"{path.name}.corrupt-{n}") for n in itertools.count(1))
+    aside = next(name for name in names if not name.exists())
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(path.name + suffix)
         if part.exists():

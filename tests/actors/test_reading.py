@@ -1,0 +1,499 @@
+"""Reading: pages cover the log once in either direction, and a reader that polls misses nothing and sees no double."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.actors import reading
+from chalicelib.actors.reading import ATTACHED_S, Follower, Out
+from chalicelib.core.errors import BadRequest, NotFound
+from chalicelib.core.session import InterruptIn
+from chalicelib.wire import codec, frames
+from chalicelib.wire import events as ev
+from chalicelib.wire.ids import EventId, RuntimeId, SessionId, TurnId
+from tests.actors.plane import C1, C2, OTHER, RUNTIME, SESSION, TENANT, V1, Plane, text
+from tests.fakes import FakeAttachments, FakeBodies
+
+NONE = SessionId("sesn_none")
+
+
+def pages(
+    plane: Plane, limit: int, order: Literal["asc", "desc"] = "asc", *, ours: bool = False
+) -> list[dict[str, Any]]:
+    """All events, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    for _ in range(500):
+        page = plane.actors.reading.page(TENANT, SESSION, cursor=cursor, limit=limit, order=order, ours=ours)
+        assert len(page.events) <= limit
+        found += page.events
+        if page.next_page is None:
+            return found
+        assert page.events
+        cursor = page.next_page
+    raise AssertionError("the pages do not end")
+
+
+def ids(events: list[dict[str, Any]]) -> list[str]:
+    return [one["id"] for one in events]
+
+
+def texts(events: list[dict[str, Any]]) -> list[str]:
+    return [one["content"][0]["text"] for one in events if one["type"] in ("user.message", "agent.message")]
+
+
+def conversation(plane: Plane, waiting: int = 2) -> None:
+    """Two turns lived, a third running, and messages that wait; the second one waited through the first."""
+    plane.post(text("one"))
+    plane.accept()
+    plane.post(text("two"))
+    plane.post(text("three"))
+    plane.batch(plane.said("sevt_1", "first"))
+    plane.batch(plane.ended())
+    plane.batch(plane.said("sevt_2", "second"), plane.ended())
+    plane.batch(plane.said("sevt_3", "third"))
+    for k in range(waiting):
+        plane.post(text(f"waiting {k}"))
+
+
+LIVED = ["one", "first", "two", "second", "three", "third", "waiting 0", "waiting 1"]
+
+
+# ---- pages
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("ours", [False, True])
+def test_pages_cover_the_log_once_in_the_order_in_which_the_agent_lived_it(live: Plane, limit: int, ours: bool) -> None:
+    conversation(live)
+    forth = pages(live, limit, "asc", ours=ours)
+    back = pages(live, limit, "desc", ours=ours)
+    assert texts(forth) == LIVED
+    assert ids(back) == ids(forth)[::-1]
+    assert len(set(ids(forth))) == len(forth)
+    assert [one["processed_at"] is None for one in forth] == [False] * (len(forth) - 2) + [True] * 2
+
+
+def test_our_own_events_are_listed_on_request(live: Plane) -> None:
+    conversation(live)
+    plain = {one["type"] for one in pages(live, 100)}
+    ours = {one["type"] for one in pages(live, 100, ours=True)}
+    assert not any(one.startswith("mooring.") for one in plain)
+    assert {"mooring.receipt", "mooring.turn_started", "mooring.session_created"} <= ours - plain
+
+
+def test_an_empty_log_is_one_empty_page(live: Plane) -> None:
+    assert pages(live, 10) == pages(live, 10, "desc") == []
+
+
+def test_messages_posted_together_wait_together_at_the_end(running: Plane) -> None:
+    running.post(text("a"), text("b"), text("c"))
+    running.batch(running.said("sevt_1", "first"))
+    for limit in (1, 2, 3, 10):
+        assert texts(pages(running, limit)) == ["Hello", "first", "a", "b", "c"]
+        assert texts(pages(running, limit, "desc")) == ["c", "b", "a", "first", "Hello"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["post", "two", "end", "say", "interrupt", "sleep", "wake"]), max_size=25),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_whatever_happened_the_pages_hold_every_event_once(happened: list[str], limit: int, ours: bool) -> None:
+    plane = Plane()
+    plane.laptop()
+    plane.session()
+    serial = itertools.count()
+    for one in happened:
+        running = plane.state.turn is not None
+        match one:
+            case "post":
+                plane.post()
+            case "two":
+                plane.post(text("a"), text("b"))
+            case "end" if running:
+                plane.batch(plane.ended())
+            case "say" if running:
+                plane.batch(plane.said(f"sevt_{next(serial)}"))
+            case "interrupt":
+                plane.post(InterruptIn())
+            case "sleep":
+                plane.frames.disconnected(C1)
+            case "wake":
+                plane.laptop()
+            case _:
+                pass
+    forth, back = pages(plane, limit, "asc", ours=ours), pages(plane, limit, "desc", ours=ours)
+    assert ids(back) == ids(forth)[::-1]
+    assert len(set(ids(forth))) == len(forth)
+    wanted = {
+        event.id
+        for record in plane.log()
+        for event in record.events
+        if ours or str(event.__struct_config__.tag) in ev.API_TYPES
+    }
+    assert set(ids(forth)) == wanted
+    unprocessed = [one["processed_at"] is None for one in forth]
+    assert unprocessed == sorted(unprocessed), "what waits stands after everything else"
+
+
+def test_a_page_also_ends_at_its_size(live: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches an answer larger than Lambda gives: a few large events are a page."""
+    monkeypatch.setattr(reading, "MAX_PAGE_BYTES", 30_000)
+    live.post()
+    for k in range(5):
+        live.batch(live.said(f"sevt_{k}", "x" * 20_000))
+    page = live.actors.reading.page(TENANT, SESSION, cursor=None, limit=100, order="asc", ours=False)
+    assert len(page.events) < 5
+    assert len(pages(live, 100)) == 7
+
+
+def test_a_long_log_is_read_in_pages_of_records(live: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PAGE_RECORDS", 3)
+    conversation(live)
+    assert texts(pages(live, 2)) == LIVED
+    assert texts(pages(live, 2, "desc")) == LIVED[::-1]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_page_may_begin_after_a_whole_record(live: Plane, order: Any) -> None:
+    conversation(live)
+    page = live.actors.reading.page(TENANT, SESSION, cursor="3", limit=100, order=order, ours=False)
+    first = {"asc": "first", "desc": "one"}[order]
+    assert texts(page.events)[0] == first
+
+
+def test_what_was_put_aside_is_listed_whole(live: Plane) -> None:
+    live.post(text("q" * 20_000))
+    live.batch(live.said("sevt_1", "x" * 20_000))
+    assert [len(one) for one in texts(pages(live, 10))] == [20_000, 20_000]
+
+
+def test_an_event_whose_upload_was_lost_is_listed_as_a_stub_and_hides_no_other(running: Plane) -> None:
+    """Catches one lost body that makes the whole conversation unreadable for ever."""
+    lost = ev.Spilled(id=EventId("sevt_1"), of="agent.message", n_bytes=9, sha256="0" * 64, turn_id=running.turn_id)
+    running.batch(lost, running.said("sevt_2", "after"))
+    listed = {one["id"]: one for one in pages(running, 2)}
+    assert listed["sevt_1"]["truncated"]
+    assert listed["sevt_1"]["type"] == "agent.message"
+    assert "truncated" not in listed["sevt_2"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "1.x", "-1", "1." + "9" * 5000])
+def test_what_is_no_cursor_is_refused(live: Plane, cursor: str) -> None:
+    with pytest.raises(BadRequest) as raised:
+        live.actors.reading.page(TENANT, SESSION, cursor=cursor, limit=1, order="asc", ours=False)
+    assert raised.value.code == "bad_cursor"
+    with pytest.raises(BadRequest):
+        live.actors.reading.follow(TENANT, SESSION, after=cursor, ours=False, deltas=False)
+
+
+# ---- one event, one prompt, one upload
+
+
+def test_any_event_can_be_read_by_its_id_whole(live: Plane) -> None:
+    conversation(live)
+    live.batch(live.said("sevt_long", "x" * 20_000))
+    for one in pages(live, 100, ours=True):
+        assert live.actors.reading.event(TENANT, SESSION, EventId(one["id"])) == one
+    assert len(texts([live.actors.reading.event(TENANT, SESSION, EventId("sevt_long"))])[0]) == 20_000
+
+
+def test_what_is_not_there_or_not_yours_is_not_found(running: Plane) -> None:
+    read = running.actors.reading
+    turn_id = running.turn_id
+    theirs = RuntimeId("rt_2")
+    for code, action in [
+        ("event_not_found", lambda: read.event(TENANT, SESSION, EventId("sevt_none"))),
+        ("session_not_found", lambda: read.event(OTHER, SESSION, EventId("sevt_none"))),
+        ("session_not_found", lambda: read.page(OTHER, SESSION, cursor=None, limit=1, order="asc", ours=False)),
+        ("session_not_found", lambda: read.follow(TENANT, NONE, after=None, ours=False, deltas=False)),
+        ("session_not_found", lambda: read.prompt(TENANT, SESSION, turn_id, theirs)),
+        ("session_not_found", lambda: read.prompt(OTHER, SESSION, turn_id, RUNTIME)),
+        ("turn_not_found", lambda: read.prompt(TENANT, SESSION, TurnId("turn_none"), RUNTIME)),
+        ("session_not_found", lambda: read.keep_body(TENANT, SESSION, EventId("sevt_1"), b"{}", theirs)),
+        ("session_not_found", lambda: read.keep_body(OTHER, SESSION, EventId("sevt_1"), b"{}", RUNTIME)),
+    ]:
+        with pytest.raises(NotFound) as raised:
+            action()
+        assert raised.value.code == code
+
+
+def test_the_running_turns_prompt_is_read_by_its_own_runtime(live: Plane) -> None:
+    live.post(text("x" * 40_000), text("end"))
+    blocks = live.actors.reading.prompt(TENANT, SESSION, live.turn_id, RUNTIME)
+    assert [(one["type"], len(one["text"])) for one in blocks] == [("text", 40_000), ("text", 3)]
+    ended = live.turn_id
+    live.batch(live.ended())
+    with pytest.raises(NotFound):
+        live.actors.reading.prompt(TENANT, SESSION, ended, RUNTIME)
+
+
+def test_an_uploaded_event_is_read_back_where_the_log_refers_to_it(running: Plane) -> None:
+    large = running.said("sevt_up", "x" * 70_000)
+    body = codec.encode(large)
+    running.actors.reading.keep_body(TENANT, SESSION, large.id, body, RUNTIME)
+    running.batch(
+        ev.Spilled(
+            id=large.id, of="agent.message", n_bytes=len(body), sha256=codec.digest(body), turn_id=running.turn_id
+        )
+    )
+    assert len(texts(pages(running, 10))[-1]) == 70_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"type":"agent.message","id":"sevt_other","turn_id":"turn_1","content":[]}',
+        b'{"type":"user.message","id":"sevt_1","content":[],"expires_at":0}',
+        b'{"type":"mooring.spilled","id":"sevt_1","of":"agent.message","n_bytes":1,"sha256":"0"}',
+        b'{"type":"mooring.usage","id":"sevt_1","turn_id":"t","usage":{"a":' + b"[" * 500 + b"]" * 500 + b"}}",
+    ],
+)
+def test_an_upload_that_is_no_event_of_the_daemons_is_refused(running: Plane, body: bytes) -> None:
+    """Catches a user's message written by a laptop, and a body that nobody could read back."""
+    with pytest.raises(BadRequest) as raised:
+        running.actors.reading.keep_body(TENANT, SESSION, EventId("sevt_1"), body, RUNTIME)
+    assert raised.value.code == "bad_event"
+    assert isinstance(running.stores.bodies, FakeBodies)
+    assert running.stores.bodies.bodies == {}
+
+
+# ---- following by polls
+
+
+def follow(plane: Plane, after: str | None = None, *, deltas: bool = True, ours: bool = False) -> Follower:
+    return plane.actors.reading.follow(TENANT, SESSION, after=after, ours=ours, deltas=deltas)
+
+
+def wholes(out: list[Out]) -> list[str]:
+    return [one.body["id"] for one in out if one.kind == "event"]
+
+
+def pieces(out: list[Out]) -> list[tuple[str, str]]:
+    return [(one.body["event_id"], one.body["delta"]["content"]["text"]) for one in out if one.kind == "delta"]
+
+
+def starts(out: list[Out]) -> list[str]:
+    return [one.body["event"]["id"] for one in out if one.kind == "delta_start"]
+
+
+def attached(plane: Plane) -> int:
+    assert isinstance(plane.stores.attachments, FakeAttachments)
+    return len(plane.stores.attachments.rows)
+
+
+def test_a_follower_from_the_beginning_gets_the_past_and_then_what_comes(live: Plane) -> None:
+    conversation(live)
+    follower = follow(live, "0")
+    past = follower.poll()
+    assert texts([one.body for one in past]) == LIVED
+    live.batch(live.said("sevt_9", "more"))
+    assert wholes(follower.poll()) == ["sevt_9"]
+    assert follower.poll() == []
+
+
+def test_a_follower_without_a_cursor_begins_now(live: Plane) -> None:
+    conversation(live)
+    follower = follow(live)
+    assert follower.poll() == []
+    live.batch(live.said("sevt_9"))
+    assert wholes(follower.poll()) == ["sevt_9"]
+
+
+def test_a_follower_goes_on_after_any_events_cursor_without_gap_or_double(live: Plane) -> None:
+    """Catches a cursor that is only a record's number: what came after the event in the same record would be lost."""
+    conversation(live, waiting=0)
+    everything = follow(live, "0").poll()
+    for k, one in enumerate(everything):
+        assert wholes(follow(live, one.cursor).poll()) == wholes(everything)[k + 1 :]
+
+
+def test_a_follower_attaches_before_it_reads_and_renews_before_that_lapses(running: Plane) -> None:
+    running.io.clear()
+    follower = follow(running)
+    assert running.io.index("attachments.put") < len(running.io) - running.io[::-1].index("objects.newest") - 1
+    assert attached(running) == 1
+    for _ in range(10):
+        running.clock.time += ATTACHED_S / 3
+        follower.poll()
+        assert running.actors.sessions.followers(SESSION)[0]
+    running.clock.time += ATTACHED_S
+    assert not running.actors.sessions.followers(SESSION)[0]
+
+
+def test_a_live_follower_sees_a_waiting_message_twice_first_without_a_time(running: Plane) -> None:
+    follower = follow(running)
+    running.post(text("later"))
+    (first,) = follower.poll()
+    running.batch(running.ended())
+    again = [one for one in follower.poll() if one.body["type"] == "user.message"]
+    assert first.body["processed_at"] is None
+    assert [one.body["id"] for one in again] == [first.body["id"]]
+    assert again[0].body["processed_at"] is not None
+
+
+def test_only_whole_events_have_a_cursor(running: Plane) -> None:
+    follower = follow(running)
+    running.delta(1, 0, "Hel")
+    running.batch(running.said("sevt_y"))
+    out = follower.poll()
+    assert {one.kind for one in out} == {"event", "delta_start", "delta"}
+    assert all((one.cursor is not None) == (one.kind == "event") for one in out)
+
+
+def test_a_sentence_is_followed_piece_by_piece_and_then_replaced_by_the_whole(running: Plane) -> None:
+    follower = follow(running)
+    running.delta(1, 0, "Hel")
+    first = follower.poll()
+    assert (starts(first), pieces(first)) == (["sevt_x"], [("sevt_x", "Hel")])
+    running.delta(2, 3, "lo")
+    second = follower.poll()
+    assert (starts(second), pieces(second)) == ([], [("sevt_x", "lo")])
+    assert follower.poll() == []
+    running.batch(running.said("sevt_x", "Hello"))
+    assert wholes(follower.poll()) == ["sevt_x"]
+    running.delta(3, 5, "!")
+    assert pieces(follower.poll()) == []
+
+
+def test_pieces_that_overlap_come_twice_or_in_any_order_are_told_once_and_in_order(running: Plane) -> None:
+    follower = follow(running)
+    out = []
+    told = [(2, 3, "lo "), (1, 0, "Hel"), (1, 0, "Hel"), (3, 0, "Hello wor"), (5, 11, "!"), (4, 9, "ld")]
+    for counter, offset, said in told:
+        running.delta(counter, offset, said)
+        out += follower.poll()
+    assert starts(out) == ["sevt_x"]
+    assert "".join(said for _, said in pieces(out)) == "Hello world!"
+
+
+def test_a_follower_in_the_middle_of_a_sentence_gets_all_that_was_written_of_it(running: Plane) -> None:
+    running.viewer(V1)
+    running.delta(1, 0, "Hel")
+    running.delta(2, 3, "lo")
+    out = follow(running).poll()
+    assert "".join(said for _, said in pieces(out)) == "Hello"
+
+
+def test_a_piece_whose_beginning_was_never_seen_waits_for_the_whole(running: Plane) -> None:
+    """Catches an event that starts in the middle: an SDK would show half a sentence as if it were one."""
+    running.delta(5, 30, "end")
+    out = follow(running).poll()
+    assert (starts(out), pieces(out)) == ([], [])
+
+
+def test_when_all_of_an_open_event_is_said_again_it_goes_on_from_there(running: Plane) -> None:
+    follower = follow(running)
+    running.delta(5, 30, "tail")
+    assert follower.poll() == []
+    running.delta(6, 0, "x" * 30 + "tail and more")
+    out = follower.poll()
+    assert "".join(said for _, said in pieces(out)) == "x" * 30 + "tail and more"
+
+
+def test_pieces_of_the_next_turn_are_seen_though_their_numbers_begin_anew(running: Plane) -> None:
+    """Catches a place in one turn's pieces used for another's: the second answer would come all at once."""
+    follower = follow(running)
+    for k in range(20):
+        running.delta(k + 1, k, "x")
+    follower.poll()
+    running.post()
+    running.batch(running.said("sevt_x"), running.ended())
+    follower.poll()
+    running.delta(1, 0, "new", "sevt_new")
+    assert pieces(follower.poll()) == [("sevt_new", "new")]
+
+
+def test_pieces_after_a_reconnect_are_seen_though_their_numbers_begin_anew(running: Plane) -> None:
+    follower = follow(running)
+    running.delta(9, 0, "Hel")
+    follower.poll()
+    running.laptop(C2)
+    running.delta(1, 3, "lo", connection_id=C2)
+    assert pieces(follower.poll()) == [("sevt_x", "lo")]
+
+
+def test_while_a_follower_catches_up_it_is_told_no_pieces_of_what_comes_later(
+    running: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches the running turn's first words told in the middle of yesterday's."""
+    monkeypatch.setattr(reading, "PAGE_RECORDS", 2)
+    running.batch(running.said("sevt_1"))
+    running.delta(1, 0, "now")
+    follower = follow(running, "0")
+    first, second = follower.poll(), follower.poll()
+    assert pieces(first) == []
+    assert wholes(second)[-1] == "sevt_1"
+    assert pieces(second) == [("sevt_x", "now")]
+
+
+def test_who_wants_no_deltas_is_told_none(running: Plane) -> None:
+    follower = follow(running, deltas=False)
+    running.delta(1, 0, "Hel")
+    assert follower.poll() == []
+
+
+def test_the_daemon_is_told_when_a_follower_comes_and_when_the_last_one_goes(running: Plane) -> None:
+    one, two = follow(running), follow(running)
+    assert [each.window_ms for each in running.heard_of(C1, frames.SessionWatch)] == [100, 100]
+    one.close()
+    assert running.heard(C1) == []
+    two.close()
+    assert [each.window_ms for each in running.heard_of(C1, frames.SessionWatch)] == [None]
+    assert attached(running) == 0
+
+
+def test_a_follower_without_deltas_comes_and_goes_unnoticed(running: Plane) -> None:
+    follow(running, deltas=False).close()
+    assert running.heard(C1) == []
+
+
+def test_two_followers_are_two(running: Plane) -> None:
+    follow(running)
+    follow(running)
+    assert attached(running) == 2
+
+
+def test_a_deletion_ends_the_stream(running: Plane) -> None:
+    follower = follow(running)
+    running.actors.sessions.delete(TENANT, SESSION)
+    out = follower.poll()
+    assert [one.body["type"] for one in out] == ["session.deleted"]
+    assert follower.ended
+    assert follower.poll() == []
+    follower.close()
+    assert attached(running) == 0
+
+
+def test_polls_are_frequent_while_a_turn_runs_and_rarer_the_longer_nothing_moves(live: Plane) -> None:
+    follower = follow(live)
+    assert follower.idle_s == 0.25
+    for _ in range(120):
+        follower.poll()
+    assert follower.idle_s == 1.0
+    live.post()
+    follower.poll()
+    assert follower.idle_s == 0.1
+    live.batch(live.ended())
+    follower.poll()
+    assert follower.idle_s == 0.25
+
+
+def test_what_a_quiet_poll_costs(live: Plane) -> None:
+    follower = follow(live)
+    cost = live.cost(follower.poll)
+    assert (cost.puts, cost.reads) == (0, 1)
+    live.post()
+    follower.poll()
+    cost = live.cost(follower.poll)
+    assert (cost.puts, cost.reads) == (0, 2)

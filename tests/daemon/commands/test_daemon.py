@@ -1,0 +1,110 @@
+"""``moor daemon`` as a process: how it ends, what it leaves, what it writes."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from mooring.edge.creds import Paths
+from mooring.edge.lock import read_holder
+from mooring.wire import frames
+from mooring.wire.ids import TurnId
+from tests.daemon.fake_plane import WAIT_S, FakePlane
+from tests.daemon.machine import TOKEN, Line, S, T, bundles, gone, pids_in, set_up, spawn
+
+T2 = TurnId("turn_2")
+
+
+def test_a_laptop_that_is_not_set_up_ends_with_3(home: Paths) -> None:
+    with spawn(home, "daemon", "--json") as daemon:
+        out, _ = daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 3
+    assert json.loads(out)["error"]["code"] == "not_set_up"
+
+
+def test_a_refused_token_ends_with_5(plane: FakePlane, home: Paths) -> None:
+    set_up(home, plane)
+    plane.refuse = 401
+    with spawn(home, "daemon") as daemon:
+        _, err = daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 5
+    assert "moor setup" in err
+    assert TOKEN not in err
+
+
+def test_a_replaced_daemon_ends_with_4(plane: FakePlane, home: Paths) -> None:
+    set_up(home, plane)
+    with spawn(home, "daemon", "--json") as daemon:
+        line = Line(plane.socket())
+        line.welcome()
+        line.socket.send(frames.Replaced(instance="another"))
+        out, _ = daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 4
+    assert json.loads(out)["error"]["code"] == "taken_over"
+
+
+def test_a_second_daemon_of_one_home_is_refused_and_disturbs_nothing(plane: FakePlane, home: Paths) -> None:
+    set_up(home, plane)
+    with spawn(home, "daemon") as first:
+        line = Line(plane.socket())
+        line.welcome()
+        assert read_holder(home.lock) == first.pid
+        with spawn(home, "daemon", "--json") as second:
+            out, _ = second.communicate(timeout=WAIT_S)
+        assert second.returncode == 1
+        assert json.loads(out)["error"]["code"] == "already_running"
+        assert not line.socket.closed.is_set()
+        first.terminate()
+        first.communicate(timeout=WAIT_S)
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly_and_its_log_holds_no_secret(
+    plane: FakePlane, home: Paths, number: signal.Signals
+) -> None:
+    set_up(home, plane)
+    bundles(plane)
+    with spawn(home, "daemon", "--json") as daemon:
+        line = Line(plane.socket())
+        line.welcome()
+        line.prompt("SECRET-PROMPT\n/hold", window_ms=10, as_of=1.0)
+        line.socket.expect("session.delta")
+        [child] = pids_in(home.sessions / S)
+        daemon.send_signal(number)
+        assert line.end()["error"]["code"] == "daemon_stopped"
+        out, err = daemon.communicate(timeout=WAIT_S)
+    assert (daemon.returncode, json.loads(out)) == (0, {"stopped": True, "runtime_id": "rt_1"})
+    assert gone(child)
+    assert "SECRET-PROMPT" not in err
+    assert TOKEN not in err
+    assert f"session={S} turn={T} ended: failed code=daemon_stopped" in err
+    assert all(line[:4].isdigit() for line in err.splitlines())
+
+
+def test_a_turn_that_was_running_when_the_daemon_was_killed_is_told_as_unknown(plane: FakePlane, home: Paths) -> None:
+    set_up(home, plane)
+    bundles(plane)
+    with spawn(home, "daemon") as daemon:
+        line = Line(plane.socket())
+        first = line.welcome()
+        line.prompt("/hold", window_ms=10, as_of=1.0)
+        line.socket.expect("session.delta")
+        daemon.kill()
+        daemon.communicate(timeout=WAIT_S)
+    with spawn(home, "daemon") as daemon:
+        line = Line(plane.socket())
+        again = line.welcome(2)
+        assert again["outbox"] == first["outbox"]
+        assert again["instance"] != first["instance"]
+        ended = line.end()
+        assert (ended["outcome"], ended["error"]["code"]) == ("unknown", "daemon_restarted")
+        line.prompt("/hold")
+        line.socket.expect("session.accepted")
+        line.prompt("hello", T2, 2)
+        assert line.end(T2)["outcome"] == "completed"
+        daemon.terminate()
+        daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 0
