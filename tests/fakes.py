@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chalicelib.actors.ports import ObjectKey, PutRefused, Stored, Stores
 from chalicelib.core.catalog import Attachment, Connection, LivePiece, WorkItem
-from chalicelib.wire.ids import ConnectionId, EventId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
+from chalicelib.wire.ids import ConnectionId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
 from chalicelib.wire.limits import MAX_MESSAGE_BYTES
 from tests.fake_io import Fake, OnIO, io_point, quiet
 from tests.fake_io import Phase as Phase

@@ -1,10 +1,10 @@
 """The loop: the only place where an object is loaded, decided about and committed.
 
 An object is its log. To act is to load the newest record, let the pure machine decide, and put the next record on the
-condition that its number is free. A refused put means that somebody else was faster, or that our own put was applied and
-its answer lost: either way we load and decide again. What must not happen twice is recognised by the state (frames carry
-numbers) or by the record's ``cause`` (requests carry an idempotency key), which is looked for after the load and again
-after each refused put.
+condition that its number is free. A refused put means that somebody else was faster, or that our own put was applied
+and its answer lost: either way we load and decide again. What must not happen twice is recognised by the state (frames
+carry numbers) or by the record's ``cause`` (requests carry an idempotency key), which is looked for after the load and
+again after each refused put.
 """
 
 from __future__ import annotations

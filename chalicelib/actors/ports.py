@@ -1,5 +1,6 @@
-"""What the actors need of the world. Stores and outbound implement it, ``tests/fakes.py`` does in memory, and one contract
-test holds for both.
+"""What the actors need of the world.
+
+Stores and outbound implement it, ``tests/fakes.py`` does in memory, and one contract test holds for both.
 
 A foreign id answers like an absent one everywhere: the tenant is part of every key. Where a method takes no tenant, its
 docstring says why. Reads are strongly consistent unless said otherwise.
@@ -49,14 +50,14 @@ class Objects(Protocol):
         """Record ``n``, or None."""
 
     def read(self, key: ObjectKey, after: int, limit: int) -> Sequence[Stored]:
-        """Records ``after + 1`` …, ascending, at most ``limit``; fewer than that only at the end of the log or of 1 MB."""
+        """Records ``after + 1`` …, ascending, at most ``limit``; fewer only at the end of the log or of 1 MB."""
 
     def read_back(self, key: ObjectKey, before: int, limit: int) -> Sequence[Stored]:
         """Records ``before - 1`` …, descending, at most ``limit``; fewer than that only at the start or of 1 MB."""
 
 
 class Bodies(Protocol):
-    """Events too large for a record, by session and SHA-256 of their JSON. Written once; writing the same again is harmless."""
+    """Events too large for a record, by session and SHA-256 of their JSON. Writing the same again is harmless."""
 
     def put(self, tenant_id: TenantId, session_id: SessionId, sha256: str, body: bytes) -> None:
         """Keeps the event's JSON, at most ``MAX_EVENT_BYTES``."""
@@ -76,7 +77,7 @@ class Live(Protocol):
 
 
 class Work(Protocol):
-    """The work items, by runtime. No tenant in the key: they are only reached from a runtime already known, or a sweep."""
+    """The work items, by runtime. No tenant in the key: a runtime already known, or the sweep, leads to them."""
 
     def put(self, item: WorkItem) -> None:
         """Writes the item if there is none, or one with a lower intent; otherwise changes nothing."""

@@ -13,7 +13,7 @@ from ..core.errors import BadRequest, NotFound
 from ..core.record import Head, SessionRecord, open_session
 from ..core.render import Shown, parse_cursor, shown
 from ..core.session_state import SessionState
-from ..wire.codec import digest
+from ..wire.codec import BadFrame, decode_upload, digest
 from ..wire.events import Event
 from ..wire.ids import EventId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
 from .delivery import Delivery
@@ -87,14 +87,11 @@ class Reading:
     def event(self, tenant_id: TenantId, session_id: SessionId, event_id: EventId) -> dict[str, Any]:
         """One event, whole. Raises NotFound: ``session_not_found``, ``event_not_found``."""
         head = self._sessions.head(tenant_id, session_id)
-        found: dict[str, Any] | None = None
         for one in self._walk(tenant_id, session_id, head, None, "desc", True):
             if one.event["id"] == event_id:
-                found = one.event
-                break
-        if found is None:
-            raise NotFound("event_not_found", f"There is no event {event_id} in session {session_id}.")
-        return found
+                found: dict[str, Any] = one.event
+                return found
+        raise NotFound("event_not_found", f"There is no event {event_id} in session {session_id}.")
 
     def prompt(
         self, tenant_id: TenantId, session_id: SessionId, turn_id: TurnId, runtime_id: RuntimeId
@@ -383,7 +380,7 @@ class Follower:
 
 
 def still_waiting(head: Head[SessionState], page: Sequence[SessionRecord]) -> set[int]:
-    """The records of a page whose messages are to be shown as waiting: those that wait at the head, or came after it."""
+    """The records of a page whose messages are shown as waiting: those that wait at the head, or came after it."""
     return {one.n for one in head.state.waiting} | {record.n for record in page if record.n > head.n}
 
 

@@ -1,8 +1,8 @@
 """The session objects: accept what people post and daemons say, then tell those who follow, then send what is owed.
 
 The order is fixed: work item, commit, send. The work item is written before the record that takes a session from "no
-work" to "work", so that whoever dies between commit and send leaves a note; the next hello, ping or sweep reads it, loads
-the session, and sends what the *state* owes.
+work" to "work", so that whoever dies between commit and send leaves a note; the next hello, ping or sweep reads it,
+loads the session, and sends what the *state* owes.
 """
 
 from __future__ import annotations
@@ -131,10 +131,15 @@ class SessionObjects:
 
     def delete(self, tenant_id: TenantId, session_id: SessionId) -> None:
         """Deletes the session here; the laptop is told now, or when it returns. Raises NotFound."""
-        done = self.loop.act(session_key(tenant_id, session_id), lambda _: Delete())
-        if done is None or done.before.status != "open":
+        own = Cause(f"req_{self._stores.clock.token(12)}", "", fresh=True)
+        done = self.loop.act(session_key(tenant_id, session_id), lambda _: Delete(), own)
+        if done is None or not (done.repeat or done.before.status == "open"):
             raise no_session(session_id)
-        self.settle(tenant_id, done, self._rooms.view(done.head.state.runtime_id))
+        room = self._rooms.view(done.head.state.runtime_id)
+        if done.repeat:
+            self._delivery.send_owed(tenant_id, done.head.state, room)
+        else:
+            self.settle(tenant_id, done, room)
 
     def head(self, tenant_id: TenantId, session_id: SessionId) -> Head[SessionState]:
         """The session as it stands. Raises NotFound when it is absent or deleted."""
@@ -144,7 +149,7 @@ class SessionObjects:
         return head
 
     def belongs(self, tenant_id: TenantId, session_id: SessionId, runtime_id: RuntimeId) -> bool:
-        """Whether the session is the tenant's and bound to the runtime. A binding never changes, so it is remembered."""
+        """Whether the session is the tenant's and bound to the runtime. That never changes, so it is remembered."""
         key = (tenant_id, session_id)
         if key not in self._bindings:
             head = self.loop.head(session_key(tenant_id, session_id))

@@ -120,7 +120,7 @@ class Refused(Struct, frozen=True):
 
 
 REFUSALS: dict[str, type[MooringError]] = {
-    "session_deleted": NotFound,
+    "session_not_found": NotFound,
     "queue_full": TooMany,
     "no_such_question": NotFound,
     "already_answered": Conflicting,

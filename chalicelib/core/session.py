@@ -161,7 +161,7 @@ def decide(state: SessionState, cue: SessionCue, *, n: int, now: float) -> Sessi
 def _post(draft: Draft, cue: Post) -> SessionStep:
     before = draft.state
     if before.status != "open":
-        return Step(before, answer=Refused("session_deleted", f"There is no session {before.session_id}."))
+        return Step(before, answer=Refused("session_not_found", f"There is no session {before.session_id}."))
     count = sum(isinstance(item, MessageIn) for item in cue.items)
     if count and len(before.waiting) >= MAX_WAITING:
         why = f"Session {before.session_id} has {MAX_WAITING} messages waiting; send again when fewer wait."

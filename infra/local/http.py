@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 
 from chalice.local import LocalGatewayException
 
+from chalicelib.core.faults import plain_fault
 from infra.local.connections import ConnectionsError, ConnectionTable
 from infra.local.functions import FunctionPool, FunctionTimeout, PlaneFunctions
 from infra.local.limits import MAX_MESSAGE_BYTES, Limits, payload_bytes
@@ -137,8 +139,13 @@ class HTTPGateway:
         except FunctionTimeout:
             log.error("method=%s path=%s timed out", scope["method"], scope["path"])
             await _respond_json(send, 504, "Endpoint request timed out")
-        except LocalGatewayException as refusal:
-            await _respond(send, refusal.CODE, _pairs(refusal.headers), refusal.body or b"{}")
+        except LocalGatewayException:
+            # Chalice's own answer repeats the request's Authorization header.
+            why = f"There is no {scope['method']} {scope['path']}."
+            fault = plain_fault(404, "route_not_found", why, f"req_{uuid.uuid4().hex}")
+            await _respond(
+                send, fault.status, [(b"content-type", b"application/json")], json.dumps(fault.body).encode()
+            )
         except Exception:  # A Lambda entry: whatever gets through Chalice is API Gateway's 502.
             log.exception("method=%s path=%s failed", scope["method"], scope["path"])
             await _respond_json(send, 502, "Internal server error")

@@ -95,9 +95,9 @@ class Plane:
         self.hellos = 0
         self.lies: list[bool] = []
         self._hooks: list[tuple[str, Phase, Callable[[], object]]] = []
-        self.described: list[tuple[RuntimeId, frames.Hello]] = []
+        self.described: list[tuple[TenantId, frames.Hello]] = []
         self.stores = fake_stores(self.clock, on_io=self._on_io, lie=lambda: bool(self.lies) and self.lies.pop(0))
-        self.actors = assemble(self.stores, lambda _tenant_id, hello: self.described.append((hello.runtime_id, hello)))
+        self.actors = assemble(self.stores, lambda _tenant_id, hello: self.described.append((tenant_id, hello)))
         self.batches: Counter[OutboxId] = Counter()
         self.actors.rooms.open(TENANT, RUNTIME)
 
@@ -212,7 +212,7 @@ class Plane:
 
     # ---- sessions
 
-    def session(self, *items: Item, session_id: SessionId = SESSION, **limits: float) -> None:
+    def session(self, *items: Item, session_id: SessionId = SESSION, **limits: Any) -> None:
         """Somebody makes a session."""
         agent = Agent(
             tenant_id=TENANT,

@@ -169,7 +169,12 @@ def test_what_failed_on_a_closed_connection_is_tried_once_on_a_newer_one(live: P
 
 def test_a_second_closed_connection_is_given_up_until_the_next_hello(live: Plane) -> None:
     live.sockets.gone |= {C1}
-    live.when("attachments.of_session", "after", lambda: (live.laptop(C2), live.sockets.gone.add(C2)))
+
+    def comes_and_goes() -> None:
+        live.laptop(C2)
+        live.sockets.gone.add(C2)
+
+    live.when("attachments.of_session", "after", comes_and_goes)
     live.post()
     room = live.actors.rooms.view(RUNTIME)
     assert room is not None

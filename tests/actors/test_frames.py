@@ -95,7 +95,8 @@ def test_a_refusal_does_not_repeat_what_was_too_long(live: Plane, frame: Any) ->
 def every_frame(plane: Plane, runtime_id: RuntimeId = RUNTIME, session_id: SessionId = SESSION) -> list[Any]:
     names: dict[str, Any] = {"runtime_id": runtime_id, "session_id": session_id}
     said = b'[{"type":"agent.message","id":"sevt_1","turn_id":"turn_1","content":[]}]'
-    piece = {"counter": 1, "event_id": EventId("sevt_1"), "event_type": "agent.message", "offset": 0, "text": "x"}
+    piece: dict[str, Any] = {"counter": 1, "event_id": EventId("sevt_1"), "event_type": "agent.message"}
+    piece |= {"offset": 0, "text": "x"}
     return [
         frames.Ping(runtime_id=runtime_id),
         frames.SessionEvent(**names, outbox=A, batch=1, events=Raw(said)),
@@ -196,7 +197,7 @@ def test_a_hello_is_welcomed_and_what_the_laptop_says_of_itself_is_passed_on(pla
     plane.hello()
     (welcome,) = plane.heard(C1)
     assert welcome == frames.Welcome(runtime_id=RUNTIME, epoch=1, now=plane.clock.time)
-    assert [runtime_id for runtime_id, _ in plane.described] == [RUNTIME]
+    assert [(tenant_id, hello.runtime_id) for tenant_id, hello in plane.described] == [(TENANT, RUNTIME)]
 
 
 def test_a_repeated_hello_is_welcomed_again_under_the_same_epoch(plane: Plane) -> None:

@@ -133,7 +133,7 @@ def test_a_frames_put_that_was_applied_and_refused_is_recognised_by_the_state(wo
 # ---- requests
 
 
-def bump(state: RoomState, _cue: object, *, n: int, now: float) -> Step[RoomState, RoomEvent]:
+def bump(state: RoomState, cue: object, *, n: int, now: float) -> Step[RoomState, RoomEvent]:
     """A machine that does not recognise a repeat by itself, as posting a message does not."""
     return Step(replace(state, epoch=state.epoch + 1))
 

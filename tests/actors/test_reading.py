@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
@@ -209,7 +210,7 @@ def test_what_is_not_there_or_not_yours_is_not_found(running: Plane) -> None:
     read = running.actors.reading
     turn_id = running.turn_id
     theirs = RuntimeId("rt_2")
-    for code, action in [
+    refused: list[tuple[str, Callable[[], object]]] = [
         ("event_not_found", lambda: read.event(TENANT, SESSION, EventId("sevt_none"))),
         ("session_not_found", lambda: read.event(OTHER, SESSION, EventId("sevt_none"))),
         ("session_not_found", lambda: read.page(OTHER, SESSION, cursor=None, limit=1, order="asc", ours=False)),
@@ -219,7 +220,8 @@ def test_what_is_not_there_or_not_yours_is_not_found(running: Plane) -> None:
         ("turn_not_found", lambda: read.prompt(TENANT, SESSION, TurnId("turn_none"), RUNTIME)),
         ("session_not_found", lambda: read.keep_body(TENANT, SESSION, EventId("sevt_1"), b"{}", theirs)),
         ("session_not_found", lambda: read.keep_body(OTHER, SESSION, EventId("sevt_1"), b"{}", RUNTIME)),
-    ]:
+    ]
+    for code, action in refused:
         with pytest.raises(NotFound) as raised:
             action()
         assert raised.value.code == code

@@ -14,7 +14,8 @@ from chalicelib.wire import frames
 from chalicelib.wire.ids import EventId, RuntimeId, SessionId
 from chalicelib.wire.limits import MAX_WAITING
 from tests.actors.plane import C1, C2, DAY_S, OTHER, RUNTIME, SESSION, TENANT, A, B, Plane, text
-from tests.fakes import FakeSessions, FakeWork
+from tests.fake_records import FakeSessions
+from tests.fakes import FakeWork
 
 ITEM = RUNTIME, SESSION
 
@@ -243,6 +244,14 @@ def test_a_session_is_deleted_once_and_is_then_absent(live: Plane) -> None:
         live.post()
 
 
+def test_a_delete_whose_put_was_applied_and_refused_has_happened_once_and_is_told(running: Plane) -> None:
+    """Catches a delete that worked and is answered as if there had been no session."""
+    running.lies = [True]
+    running.actors.sessions.delete(TENANT, SESSION)
+    assert running.heard(C1) == [frames.SessionDispose(session_id=SESSION)]
+    assert sum(one.state.status == "deleting" for one in running.log()) == 1
+
+
 def test_a_delete_while_the_laptop_sleeps_is_told_when_it_returns(plane: Plane) -> None:
     plane.session()
     plane.actors.sessions.delete(TENANT, SESSION)
@@ -295,6 +304,16 @@ def test_a_turn_that_the_plane_has_given_up_is_cancelled_where_it_still_runs(run
     running.ping(turns=(open_turn,))
     cancel = frames.SessionCancel(session_id=SESSION, turn_id=open_turn.turn_id, order=1)
     assert cancel in running.heard(C1)
+
+
+def test_a_turn_that_a_laptop_still_has_open_of_a_deleted_session_is_disposed_of(running: Plane) -> None:
+    """Catches a child that works on for nobody after a restored disk brought its turn back."""
+    open_turn = frames.OpenTurn(session_id=SESSION, turn_id=running.turn_id, order=1)
+    running.actors.sessions.delete(TENANT, SESSION)
+    running.say(C1, frames.SessionDisposed(runtime_id=RUNTIME, session_id=SESSION))
+    running.heard(C1)
+    running.ping(turns=(open_turn,))
+    assert running.heard_of(C1, frames.SessionDispose) == [frames.SessionDispose(session_id=SESSION)]
 
 
 def test_a_foreign_session_among_the_open_turns_is_answered_with_nothing(running: Plane) -> None:

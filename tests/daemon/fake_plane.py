@@ -5,6 +5,7 @@ Nothing here decides: a test puts answers in, waits for what the daemon says, an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import re
@@ -189,9 +190,10 @@ def _handler(plane: FakePlane) -> type[BaseHTTPRequestHandler]:
             self.send_header("connection", "close")
             self.end_headers()
             self.close_connection = True
-            for piece in answer:
-                self.wfile.write(piece)
-                self.wfile.flush()
+            with contextlib.suppress(ConnectionError):  # The reader has gone.
+                for piece in answer:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
 
         do_GET = do_POST = do_PUT = do_DELETE = _serve
 

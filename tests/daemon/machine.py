@@ -81,9 +81,7 @@ class Line:
         if name not in self._seen:
             self._seen.add(name)
             self.events.setdefault(session, []).extend(batch["events"])
-        self.socket.send(
-            frames.SessionAck(session_id=session, outbox=OutboxId(batch["outbox"]), batch=batch["batch"])
-        )
+        self.socket.send(frames.SessionAck(session_id=session, outbox=OutboxId(batch["outbox"]), batch=batch["batch"]))
         return batch
 
     def said(self, session: SessionId = S) -> str:

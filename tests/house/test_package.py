@@ -24,7 +24,7 @@ from tests.house.pins import Pin, pins
 from tests.house.tree import ROOT, canonical, python, run
 
 HERE = Path(__file__).parent
-SOURCES = ("app.py", "chalicelib", "requirements.txt", ".chalice/config.json")
+SOURCES = ("app.py", "chalicelib", "requirements.txt", ".chalice/config.json", ".chalice/policy-dev.json")
 MAX_UNZIPPED_BYTES = 250_000_000  # Lambda's quota for code and layers, AWS docs "Lambda quotas".
 REGION = "eu-central-1"
 

@@ -1,0 +1,1 @@
+"""Random schedules over the real machines: what holds whatever happens."""

@@ -17,6 +17,7 @@ from chalicelib.actors.delivery import Delivery
 from chalicelib.actors.loop import ObjectLoop
 from chalicelib.actors.sessions import SessionObjects
 from chalicelib.core import session
+from chalicelib.core.object_key import session_key
 from chalicelib.core.session import Acked, Batch
 from chalicelib.core.session_draft import Draft
 from chalicelib.core.session_state import Mark, has_work
@@ -44,7 +45,7 @@ def _work_after_commit(stack: ExitStack) -> None:
 
     def settled(self: Any, tenant_id: Any, done: Any, room: Any) -> Any:
         if done.record and has_work(done.head.state) and not has_work(done.before):
-            key = reading.session_key(tenant_id, done.head.state.session_id)
+            key = session_key(tenant_id, done.head.state.session_id)
             prepare(self, key, done.before, Step(done.head.state, ()), done.head.n)
         return settle(self, tenant_id, done, room)
 

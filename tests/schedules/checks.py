@@ -92,7 +92,7 @@ def check_events(
     ends = Counter(event.turn_id for record in log for event in record.events if isinstance(event, ev.TurnEnded))
     if len(laptops) == 1:
         flaws += [f"turn {turn} ended {n} times" for turn, n in ends.items() if n > 1]
-    known = set(ids)
+    known: set[str] = set(ids)
     for laptop in laptops:
         mine = witness.emitted[laptop.name, session_id]
         if not cloned and [one for one in ids if one in set(mine)] != [one for one in mine if one in known]:
@@ -137,7 +137,7 @@ def check_viewer(
             elif _comparable(seen) != _comparable(one.event):
                 flaws.append(f"{who}: {one.cursor} is not what the log has: {seen} {one.event}")
     for event_id, text in watching.written.items():
-        whole = witness.texts.get(EventId(event_id))
+        whole = witness.texts.get(event_id)
         if whole is not None and not whole.startswith(text):
             flaws.append(f"{who}: text of {event_id} was shown as {text!r}, and is {whole!r}")
     left = [one for one in watching.texts if one in watching.whole]

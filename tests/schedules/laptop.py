@@ -44,12 +44,12 @@ class Witness:
         ghosts: turns begun in a session that its laptop had removed.
     """
 
-    runs: dict[tuple[str, TurnId], int] = field(default_factory=lambda: defaultdict(int))
-    where: dict[TurnId, set[str]] = field(default_factory=lambda: defaultdict(set))
-    emitted: dict[tuple[str, SessionId], list[EventId]] = field(default_factory=lambda: defaultdict(list))
-    texts: dict[EventId, str] = field(default_factory=dict)
-    overlaps: list[tuple[SessionId, TurnId]] = field(default_factory=list)
-    ghosts: list[TurnId] = field(default_factory=list)
+    runs: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    where: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    emitted: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    texts: dict[str, str] = field(default_factory=dict)
+    overlaps: list[tuple[str, str]] = field(default_factory=list)
+    ghosts: list[str] = field(default_factory=list)
 
 
 class MortalJournal:
@@ -156,7 +156,7 @@ class Laptop:
         except Died:
             self.die()
             return
-        if self.desk is not None and self.desk.taken_over:
+        if self._is_taken_over():
             self.world.say("TAKEN OVER", self.name)
             self.desk = self.agents = None
             if self.connection is not None:
@@ -164,6 +164,9 @@ class Laptop:
                 self.connection = None
             # A person starts it again some day, or nobody does.
             self.world.spawn(self.start, self.world.rng.uniform(100, 600))
+
+    def _is_taken_over(self) -> bool:
+        return self.desk is not None and self.desk.taken_over
 
     def soon(self, do: Callable[[], None], delay: float) -> None:
         """Does something later, in this process."""

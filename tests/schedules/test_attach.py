@@ -1,7 +1,7 @@
 """Late attach without gap or double: appends, attaches, reads and pushes interleaved at every I/O point.
 
-Nothing is lost here and nobody asks again: no viewer pings, none attaches twice. What a viewer has in the end it got from
-one read and the pushes. Every schedule ends in the middle of a sentence.
+Nothing is lost here and nobody asks again: no viewer pings, none attaches twice. What a viewer has in the end it got
+from one read and the pushes. Every schedule ends in the middle of a sentence.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def reads_before_it_registers() -> Iterator[None]:
 
 
 def test_a_plane_that_reads_before_it_registers_is_noticed() -> None:
-    """Catches a test that is blind to the order of attaching: with read and registration swapped, viewers miss events."""
+    """Catches a test that is blind to the order of attaching: registered only after their read, viewers miss events."""
     with reads_before_it_registers():
         assert any(story(seed, in_memory)[0] for seed in range(200))
 
@@ -181,18 +181,18 @@ def test_a_plane_that_reads_before_it_registers_is_noticed() -> None:
 @contextmanager
 def pushes_only_what_is_visible() -> Iterator[None]:
     """A plane that does not push records without visible events."""
-    real = Delivery.push
+    real = Delivery.publish
 
-    def push(self: Any, tenant_id: Any, to: Any, record: Any) -> bool:
+    def publish(self: Any, tenant_id: Any, state: Any, record: Any) -> Any:
         if all(type(event).__name__ in ("Receipt", "TurnStarted", "MessagePlaced") for event in record.events):
-            return True
-        return real(self, tenant_id, to, record)
+            return self._stores.attachments.of_session(state.session_id, 0.0)
+        return real(self, tenant_id, state, record)
 
-    with patch.object(Delivery, "push", push):
+    with patch.object(Delivery, "publish", publish):
         yield
 
 
 def test_a_plane_that_does_not_push_every_record_is_noticed() -> None:
-    """The rule "every record is pushed, visible events or not": without it a number is missing and the viewer stalls."""
+    """The rule "every record is pushed, visible events or not": without it a number is missing, the viewer stalls."""
     with pushes_only_what_is_visible():
         assert any(story(seed, in_memory)[0] for seed in range(50))

@@ -1,4 +1,4 @@
-"""The object under concurrent actors: Hypothesis chooses who goes next at every I/O point, who dies, and which puts lie.
+"""The object under concurrent actors: Hypothesis chooses who goes next at each I/O point, who dies, which puts lie.
 
 The machine is a ledger: each request adds its number once. Whatever the interleaving, numbers are dense, one record a
 number, the chain of hashes is intact, and no accepted request is lost or applied twice.

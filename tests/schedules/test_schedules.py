@@ -1,6 +1,7 @@
-"""Random schedules over the real machines, loop, desk and journal: Lambdas die and dawdle, puts are denied, messages are
-lost, doubled and reordered, laptops crash, sleep, are cloned and taken over, sessions are deleted. Whatever happens, what
-``checks.py`` says holds.
+"""Random schedules over the real machines, loop, desk and journal.
+
+Lambdas die and dawdle, puts are denied, messages are lost, doubled and reordered, laptops crash, sleep, are cloned and
+taken over, sessions are deleted. Whatever happens, what ``checks.py`` says holds.
 
 ``MOORING_SCHEDULES`` sets how many are run (2,000 unless said otherwise).
 """
@@ -41,7 +42,7 @@ def test_the_same_holds_on_the_real_stores(first: int) -> None:
 
 @pytest.mark.parametrize("rule", list(RULES))
 def test_a_schedule_notices_when_a_rule_is_taken_out(rule: str) -> None:
-    """Catches a schedule test that has gone blind: each rule, taken out of the real code, must make some schedule fail."""
+    """Catches a test that has gone blind: each rule, taken out of the real code, must make some schedule fail."""
     for seed in range(SEARCH):
         with without(rule):
             if fails(seed):

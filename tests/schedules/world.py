@@ -1,7 +1,7 @@
 """A world in which everything that can go wrong between two steps does: the scheduler, the network and the Lambdas.
 
-The plane's real actors run as greenlets over the in-memory stores and give way at every I/O point; there a Lambda may be
-slow, or die. Puts are sometimes applied and reported refused. Messages between the sockets are delayed, reordered, lost
+The plane's real actors run as greenlets over the stores and give way at every I/O point; there a Lambda may be slow,
+or die. Puts are sometimes applied and reported refused. Messages between the sockets are delayed, reordered, lost
 and doubled. A seed gives one schedule, always the same.
 """
 
@@ -233,10 +233,14 @@ class World:
         """Starts the sweep."""
 
         def again() -> None:
-            self.invoke("sweep", lambda actors: actors.sessions.sweep() and None)
+            self.invoke("sweep", lambda actors: _drop(actors.sessions.sweep()))
             self.spawn(again, every_s)
 
         self.spawn(again, every_s * self.rng.random())
+
+
+def _drop(_answer: object) -> None:
+    """For a call whose answer nobody wants."""
 
 
 @dataclass

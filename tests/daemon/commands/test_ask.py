@@ -63,7 +63,9 @@ class Script:
         self.opened = threading.Event()
         self._said = threading.Condition()
         write_login(home, Login(server_url=plane.url, api_key="moor_secret"))
-        agents = [{"id": "agent_1", "name": "Helper", "runtime_binding": {"runtime_id": "rt_1", "acp_agent_id": "echo"}}]
+        agents = [
+            {"id": "agent_1", "name": "Helper", "runtime_binding": {"runtime_id": "rt_1", "acp_agent_id": "echo"}}
+        ]
         plane.route("GET /v1/agents", (200, {"data": agents, "next_page": None}))
         plane.route("POST /v1/sessions", (200, {"id": SESSION}))
         plane.route(POST, self._post)
@@ -91,6 +93,12 @@ class Script:
     def wait(self, kind: str) -> None:
         with self._said:
             assert self._said.wait_for(lambda: any(one["type"] == kind for one in self.posted), WAIT_S)
+
+    def pretend(self, kind: str) -> None:
+        """Lets the stream go on as if this had been posted."""
+        with self._said:
+            self.posted.append({"type": kind})
+            self._said.notify_all()
 
     def _post(self, asked: Asked) -> Answer:
         assert self.opened.is_set(), "the stream is opened before anything is sent"
@@ -180,6 +188,13 @@ def test_a_waiting_laptop_and_tools_are_told_in_short(script: Script, capsys: py
     script.streams("user.message", [WAITING, away, *RUNNING, use, result, *DONE])
     assert main(["ask", "hi"]) == 0
     assert capsys.readouterr().err == "The laptop is away; the message waits for it.\n→ ls -l\n← one (+2 lines)\n"
+
+
+def test_a_message_ends_its_line_once(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    result = event("agent.tool_result", "sevt_u", turn_id="turn_1", tool_use_id="sevt_t", content=[])
+    script.streams("user.message", [*RUNNING, delta("One."), result, said("One."), said("Two.\n", "sevt_b"), *DONE])
+    assert main(["ask", "hi"]) == 0
+    assert capsys.readouterr().out.startswith("One.\nTwo.\nGo on")
 
 
 ASKED = event(
@@ -314,9 +329,7 @@ def test_a_second_ctrl_c_leaves(script: Script, home: Paths) -> None:
         assert "Ctrl-C again" in asking.stderr.readline()
         asking.send_signal(signal.SIGINT)
         asking.communicate(timeout=WAIT_S)
-        with script._said:
-            script.posted.append({"type": "never"})
-            script._said.notify_all()
+        script.pretend("never")
     assert asking.returncode == 130
 
 

@@ -373,6 +373,12 @@ class LinkMachine(RuleBasedStateMachine):
     def recent_news(self, back: int, kind: Any) -> None:
         self.do(self.driver.cue(kind(self.driver.state.dialed - back)))
 
+    @rule()
+    def newest_comes_online(self) -> None:
+        """So that what needs a working connection is reached often."""
+        self.do(self.driver.cue(Opened(self.driver.state.dialed)))
+        self.do(self.driver.cue(Welcomed(self.driver.state.dialed)))
+
     @rule(back=st.integers(0, 2))
     def replaced(self, back: int) -> None:
         self.do(self.driver.cue(Replaced(self.driver.state.dialed - back, "me")))
@@ -394,6 +400,7 @@ class LinkMachine(RuleBasedStateMachine):
         assert phases.count("ONLINE") <= 1
         online = [number for number, phase in self.driver.phases() if phase == "ONLINE"]
         assert not online or online == [self.used]
+        assert self.used is None or self.used in [number for number, _ in self.driver.phases()]
 
     @invariant()
     def there_is_always_a_next_step(self) -> None:
@@ -402,5 +409,5 @@ class LinkMachine(RuleBasedStateMachine):
         assert any(one.phase != "DRAINING" for one in state.connections) or math.isfinite(state.retry_at)
 
 
-LinkMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+LinkMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestLinkMachine: Any = LinkMachine.TestCase

@@ -24,7 +24,7 @@ def test_plain_data_of_anything_can_be_encoded(value: Any) -> None:
 
 
 def test_plain_keeps_what_is_json_already() -> None:
-    value = {"a": [1, -1.5, True, None, "x", {"b": []}]}
+    value: dict[str, Any] = {"a": [1, -1.5, True, None, "x", {"b": []}]}
     assert plain(value) == value
 
 

@@ -15,11 +15,13 @@ from mooring.wire import frames
 from mooring.wire.ids import EventId, SessionId, TurnId
 from mooring.wire.limits import MAX_FRAME_BYTES
 from tests.daemon.fake_plane import WAIT_S, Answer, Asked, FakePlane, fault
-from tests.daemon.machine import BUNDLE, RUNTIME, S, T, Line, bundles, gone, pids_in, running
+from tests.daemon.machine import BUNDLE, RUNTIME, Line, S, T, bundles, gone, pids_in, running
 
 T2, T3 = TurnId("turn_2"), TurnId("turn_3")
 OTHER = SessionId("sesn_2")
 AGENTS = [{"path": "AGENTS.md", "content": "# Helper\n"}]
+
+
 def seen(prompts: int) -> str:
     """What the echo agent answers to ``/count``."""
     return f"This session has seen {prompts} prompts."
@@ -120,17 +122,20 @@ def test_an_agent_that_is_not_there_fails_the_turn(plane: FakePlane, home: Paths
         assert line.end()["error"]["code"] == "agent_not_found"
 
 
-def ask(line: Line, result: str | None, **more: object) -> dict[str, object]:
+def ask(line: Line, result: str, call_hash: str | None = None) -> dict[str, object]:
     """Lets the agent ask, and answers. Gives the question's event."""
     line.prompt(ASK)
     question = line.event("agent.tool_use")
     assert question["evaluated_permission"] == "ask"
-    if result is not None:
-        verdict = frames.PermissionVerdict(
-            session_id=S, turn_id=T, tool_use_id=EventId(question["id"]), result=result, **more  # type: ignore[arg-type]
-        )
-        line.socket.send(verdict)
-        line.socket.send(verdict)
+    verdict = frames.PermissionVerdict(
+        session_id=S,
+        turn_id=T,
+        tool_use_id=EventId(question["id"]),
+        result=result,  # type: ignore[arg-type]  # The tests' parameters are plain text.
+        call_hash=call_hash,
+    )
+    line.socket.send(verdict)
+    line.socket.send(verdict)
     return question
 
 
@@ -162,7 +167,11 @@ def test_a_verdict_is_good_for_one_call_only(plane: FakePlane, home: Paths, matc
 
 @pytest.mark.parametrize(
     ("planes", "owners", "asks"),
-    [("always_allow", "always_allow", False), ("always_ask", "always_allow", True), ("always_allow", "always_ask", True)],
+    [
+        ("always_allow", "always_allow", False),
+        ("always_ask", "always_allow", True),
+        ("always_allow", "always_ask", True),
+    ],
 )
 def test_the_stricter_policy_holds(plane: FakePlane, home: Paths, planes: str, owners: str, asks: bool) -> None:
     bundles(plane, permission_policy=planes)
@@ -314,9 +323,7 @@ def test_a_turn_that_waits_for_a_place_can_be_cancelled(plane: FakePlane, home: 
 @pytest.mark.parametrize(
     ("limits", "code"), [({"hard_limit_s": 0.2}, "turn_hard_limit"), ({"idle_limit_s": 0.2}, "turn_idle_limit")]
 )
-def test_the_laptops_own_limits_end_a_turn(
-    plane: FakePlane, home: Paths, limits: dict[str, float], code: str
-) -> None:
+def test_the_laptops_own_limits_end_a_turn(plane: FakePlane, home: Paths, limits: dict[str, float], code: str) -> None:
     bundles(plane)
     with running(home, plane, Config(agents={"echo": AgentConfig(**limits)})):  # type: ignore[arg-type]
         line = Line(plane.socket())
@@ -357,9 +364,7 @@ def test_a_ping_names_the_turns_that_are_alive(plane: FakePlane, home: Paths) ->
         line.socket.expect("ping", lambda frame: frame["active"] == [])
 
 
-def test_a_held_tool_call_is_seen_while_it_runs(
-    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_held_tool_call_is_seen_while_it_runs(plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_run, "RELEASE_S", 0.01)
     bundles(plane)
     with running(home, plane):

@@ -29,9 +29,7 @@ def test_no_file_allows_what_the_plane_asks(tmp_path: Path) -> None:
 
 def test_everything_that_may_be_set(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(WHOLE)
-    codex = AgentConfig(
-        command="/opt/codex", args=("--a",), env={"KEY": "secret"}, idle_limit_s=5.0, hard_limit_s=10.5
-    )
+    codex = AgentConfig(command="/opt/codex", args=("--a",), env={"KEY": "secret"}, idle_limit_s=5.0, hard_limit_s=10.5)
     found = read_config(tmp_path / "config.toml")
     assert found == Config(
         permission_policy="always_ask", max_sessions=2, idle_close_minutes=0.5, agents={"codex-acp": codex}

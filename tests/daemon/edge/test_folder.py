@@ -53,7 +53,22 @@ def test_a_whole_tree_with_its_modes(home: Paths) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/x", "../x", "a/../../x", "a/..", "", ".", "a/", "C:\\x", "C:x", "a\\..\\x", "a\0b", "a\nb", "..", "AGENTS.md/x"],
+    [
+        "/etc/x",
+        "../x",
+        "a/../../x",
+        "a/..",
+        "",
+        ".",
+        "a/",
+        "C:\\x",
+        "C:x",
+        "a\\..\\x",
+        "a\0b",
+        "a\nb",
+        "..",
+        "AGENTS.md/x",
+    ],
 )
 def test_a_path_that_leaves_the_folder_is_refused_and_nothing_is_written(home: Paths, path: str) -> None:
     with pytest.raises(MoorError) as caught:

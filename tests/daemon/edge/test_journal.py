@@ -427,5 +427,5 @@ class JournalMachine(RuleBasedStateMachine):
         self.journal.close()
 
 
-JournalMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+JournalMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestJournalMachine: Any = JournalMachine.TestCase

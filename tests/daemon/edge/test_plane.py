@@ -85,7 +85,9 @@ def test_a_refused_token_is_final(plane: FakePlane) -> None:
 
 
 def test_a_turns_content_and_an_upload(plane: FakePlane) -> None:
-    plane.route("GET /agents/runtime/sessions/sesn_1/turns/turn_1", (200, {"content": [{"type": "text", "text": "hi"}]}))
+    plane.route(
+        "GET /agents/runtime/sessions/sesn_1/turns/turn_1", (200, {"content": [{"type": "text", "text": "hi"}]})
+    )
     plane.route("PUT /agents/runtime/sessions/sesn_1/events/sevt_1", (200, {"id": "sevt_1"}))
     asking = Plane(plane.url, TOKEN)
     assert asking.turn(S, T) == (TextBlock("hi"),)

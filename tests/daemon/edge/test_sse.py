@@ -6,7 +6,9 @@ import pytest
 
 from mooring.edge.sse import EventParser, ServerSent
 
-STREAM = b": hi\n\nretry: 5\n\nid: 1.1\nevent: a\ndata: x\ndata: y\n\nevent: b\r\ndata:\xc3\xa9\r\n\r\nid: 2.1\n\ndata: z"
+STREAM = (
+    b": hi\n\nretry: 5\n\nid: 1.1\nevent: a\ndata: x\ndata: y\n\nevent: b\r\ndata:\xc3\xa9\r\n\r\nid: 2.1\n\ndata: z"
+)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

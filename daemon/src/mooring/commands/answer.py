@@ -122,7 +122,7 @@ class Answer:
         shown = self._shown.pop(str(event["id"]), "")
         # A delta may have been lost: then what was shown is no beginning of the whole, which is shown again.
         self._screen.text(whole[len(shown) :] if whole.startswith(shown) else f"\n{whole}")
-        self._screen.text("\n")
+        self._screen.end_line()
 
     def _tool(self, event: dict[str, Any]) -> None:
         title = event.get("title") or event.get("name") or "tool"

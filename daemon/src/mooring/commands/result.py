@@ -51,6 +51,9 @@ class Screen(Protocol):
     def text(self, piece: str) -> None:
         """Shows a piece of running text."""
 
+    def end_line(self) -> None:
+        """Ends the line of running text, if one has begun."""
+
     def note(self, line: str) -> None:
         """Shows a line of its own."""
 

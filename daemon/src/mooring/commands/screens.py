@@ -28,9 +28,14 @@ class PlainScreen:
             self._write(piece)
             self._at_line_start = piece.endswith("\n")
 
+    def end_line(self) -> None:
+        """See ``Screen``."""
+        if not self._at_line_start:
+            self.text("\n")
+
     def note(self, line: str) -> None:
         """See ``Screen``."""
-        self._end_line()
+        self.end_line()
         self._note(line)
 
     def event(self, body: dict[str, Any]) -> None:
@@ -42,7 +47,7 @@ class PlainScreen:
 
     def finish(self, result: Result) -> None:
         """Prints a verb's result: failures on standard error."""
-        self._end_line()
+        self.end_line()
         for line in result.lines:
             if "error" in result.data:
                 self._note(line)
@@ -58,10 +63,6 @@ class PlainScreen:
 
     def _note(self, line: str) -> None:
         print(line, file=self._err, flush=True)
-
-    def _end_line(self) -> None:
-        if not self._at_line_start:
-            self.text("\n")
 
 
 class TerminalScreen(PlainScreen):
@@ -79,12 +80,12 @@ class TerminalScreen(PlainScreen):
 
     def note(self, line: str) -> None:
         """See ``Screen``."""
-        self._end_line()
+        self.end_line()
         self._console.print(line, style="dim")
 
     def confirm(self, question: str) -> bool:
         """See ``Screen``."""
-        self._end_line()
+        self.end_line()
         try:
             return self._console.input(f"{question} [y/n] ", markup=False).strip().lower() in ("y", "yes")
         except EOFError:

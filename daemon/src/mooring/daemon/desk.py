@@ -2,7 +2,8 @@
 
 What is said to the plane is on disk before (``session.accepted``, batches) or can be lost (deltas, pings). What the
 plane says may come twice, late or never; each handler looks at the journal first and answers a repeat with what it
-answered before. All turns of a session go through ``_advance``, which compares what the journal says should be with what runs:
+answered before. All turns of a session go through ``_advance``, which compares what the journal says should be with
+what runs:
 
 - a turn to be stopped that the runner has is cancelled there, one that it does not have is ended here;
 - a turn is given to the runner when no other of its session is with it, and at most once per process;
