@@ -97,7 +97,7 @@ class Plane:
         self._hooks: list[tuple[str, Phase, Callable[[], object]]] = []
         self.described: list[tuple[TenantId, frames.Hello]] = []
         self.stores = fake_stores(self.clock, on_io=self._on_io, lie=lambda: bool(self.lies) and self.lies.pop(0))
-        self.actors = assemble(self.stores, lambda _tenant_id, hello: self.described.append((tenant_id, hello)))
+        self.actors = assemble(self.stores, lambda tenant_id, hello: self.described.append((tenant_id, hello)))
         self.batches: Counter[OutboxId] = Counter()
         self.actors.rooms.open(TENANT, RUNTIME)
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import queue
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -135,8 +136,7 @@ class FakePlane:
 
     def serve(self) -> Iterator[FakePlane]:
         """Runs until the generator is closed."""
-        http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        http.daemon_threads = True
+        http = _HTTPServer(("127.0.0.1", 0), _handler(self))
         ws: Server = serve(self._connected, "127.0.0.1", 0, process_request=self._handshake, max_size=None)
         self.url = f"http://127.0.0.1:{http.server_address[1]}"
         self.ws_url = f"ws://127.0.0.1:{ws.socket.getsockname()[1]}/ws"
@@ -165,6 +165,15 @@ class FakePlane:
         self._kept.append(made)
         self._sockets.put(made)
         made.read()
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is none."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(plane: FakePlane) -> type[BaseHTTPRequestHandler]:

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from chalicelib.actors.ports import PutRefused, Stores
 from chalicelib.stores import Tables, open_tables
@@ -49,12 +50,20 @@ def tables_on_moto() -> Iterator[Tables]:
         yield open_tables("schedules", region=REGION)
 
 
+def empty() -> None:
+    """Takes everything out of all tables, which is much faster than making them anew."""
+    for backends in dynamodb_backends.values():
+        for table in backends[REGION].tables.values():
+            table.items.clear()
+
+
 @contextmanager
 def on_moto() -> Iterator[Callable[[World], Stores]]:
-    """Fresh tables; gives what makes a world's stores."""
+    """Fresh tables; gives what makes a world's stores, empty each time."""
     with tables_on_moto() as tables:
 
         def make(world: World) -> Stores:
+            empty()
             ports = {
                 name: Yielding(getattr(tables, name), name, world)
                 for name in Stores.__struct_fields__

@@ -293,8 +293,9 @@ class SocketViewer:
 class PollingViewer:
     """Follows as an SSE reader does; its connection may break between any two events, and it resumes by its cursor."""
 
-    def __init__(self, world: World, session_id: SessionId, after: str | None) -> None:
+    def __init__(self, world: World, session_id: SessionId, after: str | None, every_s: float = 6.0) -> None:
         self.world, self.session_id, self.cursor = world, session_id, after
+        self.every_s = every_s
         self.after = after
         self.watching = Watching()
         self.failed: list[str] = []
@@ -345,7 +346,7 @@ class PollingViewer:
                     self.watching.texts[out.body["event_id"]] = text + out.body["delta"]["content"]["text"]
                     self.watching.written[out.body["event_id"]] = self.watching.texts[out.body["event_id"]]
             self.at = follower.cursor
-            self.world.pause(2.0 + self.world.rng.random() * 10)
+            self.world.pause(self.every_s * (0.3 + self.world.rng.random() * 1.7))
         self.ended = True
 
 

@@ -102,7 +102,7 @@ class Schedule:
             after = [None, "0"]
             watchers: list[SocketViewer | PollingViewer] = [
                 SocketViewer(self.world, one, dice.choice(after)),
-                PollingViewer(self.world, one, dice.choice(after)),
+                PollingViewer(self.world, one, dice.choice(after), 30.0 if small else 6.0),
             ]
             for viewer in watchers:
                 viewer.start(dice.uniform(0, 300))

@@ -139,10 +139,10 @@ def test_a_late_viewer_gets_the_log_then_live_without_gap_or_double(first: int) 
 
 @pytest.mark.parametrize("first", range(0, MOTO_TOTAL, 25))
 def test_the_same_holds_on_the_real_stores(first: int) -> None:
-    for seed in range(first, first + 25):
-        with on_moto() as stores:
+    with on_moto() as stores:
+        for seed in range(first, first + 25):
             flaws, _ = story(seed, stores)
-        assert not flaws, (seed, flaws)
+            assert not flaws, (seed, flaws)
 
 
 @contextmanager

@@ -34,10 +34,10 @@ def test_whatever_happens_every_message_ends_once_and_every_event_arrives_once(f
 
 @pytest.mark.parametrize("first", range(0, MOTO_TOTAL, MOTO_CHUNK))
 def test_the_same_holds_on_the_real_stores(first: int) -> None:
-    for seed in range(first, first + MOTO_CHUNK):
-        with on_moto() as stores:
+    with on_moto() as stores:
+        for seed in range(first, first + MOTO_CHUNK):
             outcome = Schedule(seed, stores, small=True).run()
-        assert not outcome.flaws, f"seed {seed}: {outcome.flaws}\n" + "\n".join(outcome.world.trace[-80:])
+            assert not outcome.flaws, f"seed {seed}: {outcome.flaws}\n" + "\n".join(outcome.world.trace[-80:])
 
 
 @pytest.mark.parametrize("rule", list(RULES))

@@ -74,9 +74,10 @@ class Script:
         """Says events, and waits where a part is the type of a posted event."""
         plays = iter([parts])
 
-        def play(_: Asked) -> Iterator[bytes]:
+        def play(_: Asked) -> Answer:
             self.opened.set()
-            return self._play(next(plays))
+            part = next(plays, None)
+            return fault(404, "session_not_found") if part is None else self._play(part)
 
         self.plane.route(STREAM, play)
 
@@ -231,9 +232,11 @@ def test_an_answer_that_comes_too_late_is_no_failure(script: Script, capsys: pyt
 def test_a_stream_that_ends_goes_on_at_its_cursor(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
     parts = iter([[*RUNNING, said("Hello.")], [said("Hello."), *DONE]])
 
-    def play(_: Asked) -> Iterator[bytes]:
+    def play(_: Asked) -> Answer:
         script.opened.set()
-        script_part = next(parts)
+        script_part = next(parts, None)
+        if script_part is None:
+            return fault(404, "session_not_found")
 
         def pieces() -> Iterator[bytes]:
             yield b": open\n\n"

@@ -39,7 +39,7 @@ def flow(story: Callable[[Outflow, list[DaemonEvent], Uploads], Coroutine[Any, A
     async def run() -> None:
         emitted: list[DaemonEvent] = []
         uploads = Uploads(failures)
-        dice = (f"{number:032x}" for number in itertools.count(1))
+        dice = (f"{number:024x}00000000" for number in itertools.count(1))
         await story(Outflow(S, emitted.extend, uploads, lambda: next(dice)), emitted, uploads)
 
     asyncio.run(run())

@@ -22,7 +22,7 @@ class Desk:
     """What the questions of one turn become."""
 
     def __init__(self, ttl_s: float = 60.0) -> None:
-        dice = (f"{number:032x}" for number in itertools.count(1))
+        dice = (f"{number:024x}00000000" for number in itertools.count(1))
         self._transcript = Transcript(T, lambda: next(dice))
         self.events: list[DaemonEvent] = []
         self._heard = asyncio.Event()

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from mooring.daemon import session_run
+from mooring.daemon.desk import Desk
+from mooring.daemon.opening import Opener
 from mooring.edge.config import AgentConfig, Config
 from mooring.edge.creds import Paths
+from mooring.edge.folder import Folders
+from mooring.errors import MoorError
 from mooring.providers.ports import call_hash
 from mooring.wire import frames
+from mooring.wire.events import TextBlock
 from mooring.wire.ids import EventId, SessionId, TurnId
 from mooring.wire.limits import MAX_FRAME_BYTES
 from tests.daemon.fake_plane import WAIT_S, Answer, Asked, FakePlane, fault
@@ -434,3 +441,72 @@ def test_a_turn_that_had_no_place_is_run_by_the_next_daemon(plane: FakePlane, ho
         line = Line(plane.socket())
         line.welcome(2)
         assert line.end(session=OTHER)["outcome"] == "completed"
+
+
+def test_a_blocklist_that_can_not_be_kept_fails_the_turn(plane: FakePlane, home: Paths) -> None:
+    bundles(plane, files=AGENTS, local_skill_blocklist=["deploy"])
+    claude = AgentConfig(command=sys.executable, args=("-m", "mooring.echo_agent"))
+    with running(home, plane, Config(agents={"claude-code-acp": claude})):
+        line = Line(plane.socket())
+        assert "claude-acp" in [one["id"] for one in line.welcome()["agents"]]
+        prompt = frames.SessionPrompt(
+            session_id=S, turn_id=T, order=1, agent_id="claude-acp", content=(TextBlock("hello"),)
+        )
+        line.socket.send(prompt)
+        assert line.end()["error"]["code"] == "blocklist_unsupported"
+        bundles(plane, files=AGENTS)
+        line.socket.send(replace(prompt, turn_id=T2, order=2))
+        assert line.end(T2)["outcome"] == "completed"
+        assert (home.sessions / S / "CLAUDE.md").read_text() == "@./AGENTS.md\n"
+
+
+def test_a_bug_of_ours_fails_the_turn_and_no_other(
+    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundles(plane)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with running(home, plane):
+        line = Line(plane.socket())
+        line.welcome()
+        with monkeypatch.context() as patched:
+            patched.setattr(Opener, "_spec", broken)
+            line.prompt("hello")
+            assert line.end()["error"]["code"] == "internal_error"
+        with monkeypatch.context() as patched:
+            patched.setattr(Desk, "_prompt", broken)
+            line.prompt("hello", T2, 2)
+            line.socket.send(frames.SessionCancel(session_id=OTHER, turn_id=T, order=1))
+            assert line.end(session=OTHER)["outcome"] == "cancelled"
+        line.prompt("hello", T2, 2)
+        assert line.end(T2)["outcome"] == "completed"
+
+
+def test_a_folder_that_resists_is_tried_again_when_the_plane_asks_again(
+    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundles(plane)
+    failed = threading.Event()
+
+    def resists(self: Folders, session_id: SessionId) -> None:
+        failed.set()
+        raise MoorError("folder_not_removed", "It resists.")
+
+    with running(home, plane):
+        line = Line(plane.socket())
+        line.welcome()
+        line.prompt("hello")
+        line.end()
+        with monkeypatch.context() as patched:
+            patched.setattr(Folders, "remove", resists)
+            line.socket.send(frames.SessionDispose(session_id=S))
+            assert failed.wait(WAIT_S)
+            # Another session's work comes after it, so that it has failed by then.
+            line.prompt("hello", session=OTHER)
+            line.end(session=OTHER)
+        assert (home.sessions / S).is_dir()
+        line.socket.send(frames.SessionDispose(session_id=S))
+        line.socket.expect("session.disposed")
+        assert not (home.sessions / S).exists()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import socketserver
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -168,3 +171,62 @@ def test_a_proxy_that_is_none_for_websockets_is_named(monkeypatch: pytest.Monkey
         assert "bad_proxy" in told.reason
 
     run(story)
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy that tunnels everything to one address, and keeps what it was asked."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.target = target
+        self.heads: list[str] = []
+        super().__init__(("127.0.0.1", 0), Tunnel)
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.connection.recv(1)
+        self.server.heads.append(head.decode())
+        with socket.create_connection(self.server.target) as far:
+            self.connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=pump, args=(far, self.connection))
+            back.start()
+            pump(self.connection, far)
+            back.join()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(65536):
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_proxy_of_the_environment_is_gone_through(plane: FakePlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, port = plane.ws_url.removeprefix("ws://").removesuffix("/ws").split(":")
+    with Proxy((host, int(port))) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("http_proxy", f"http://user:pass@127.0.0.1:{proxy.server_address[1]}")
+        monkeypatch.setenv("no_proxy", "")
+
+        async def story() -> None:
+            line = Line("ws://plane.example:81/ws")
+            met = await asyncio.to_thread(plane.socket)
+            line.dialer.send('{"type":"x"}')
+            await asyncio.to_thread(met.expect, "x")
+            line.dialer.close()
+            await line.end()
+
+        run(story)
+        proxy.shutdown()
+    [head] = proxy.heads
+    assert head.startswith("CONNECT plane.example:81 HTTP/1.")
+    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in head
+    # What the proxy sees in the clear holds no token.
+    assert TOKEN not in head

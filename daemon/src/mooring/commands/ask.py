@@ -52,7 +52,10 @@ def run(screen: Screen, text: str, *, agent: str | None, session: str | None, al
         follower = _Follower(person, session_id, stream, deltas=deltas)
         sent = person.send(session_id, [{"type": "user.message", "content": [{"type": "text", "text": text}]}])
         answer = Answer(screen, str(sent[0]["id"]), lambda event: _permit(person, session_id, screen, event, allow))
-        interrupted = _follow(person, session_id, follower, answer, screen)
+        try:
+            interrupted = _follow(person, session_id, follower, answer, screen)
+        finally:
+            follower.leave()
     finally:
         person.close()
     return _result(session_id, answer, interrupted)
@@ -142,7 +145,7 @@ class _Follower:
     def __init__(self, person: Person, session_id: str, stream: EventStream, *, deltas: bool) -> None:
         self._person, self._session_id, self._stream, self._deltas = person, session_id, stream, deltas
         self._items: queue.Queue[_Item] = queue.Queue()
-        self._pause = threading.Event()
+        self._left = threading.Event()
         threading.Thread(target=self._read, name="moor-ask", daemon=True).start()
 
     def next(self, timeout_s: float | None) -> _Item | None:
@@ -152,26 +155,33 @@ class _Follower:
         except queue.Empty:
             return None
 
+    def leave(self) -> None:
+        """Opens no further stream. The thread ends with the stream it reads, or with the process."""
+        self._left.set()
+
     def _read(self) -> None:
         cuts = 0
-        while True:
+        stream: EventStream | None = self._stream
+        while not self._left.is_set():
             try:
-                for one in self._stream:
+                stream = stream or self._reopened()
+                for one in stream:
                     cuts = 0
                     if one.event != "ping":
                         self._items.put(msgspec.json.decode(one.data, type=dict[str, Any]))
-                self._reopen()
             except MoorError as exc:
                 cuts += 1
                 if is_final(exc) or cuts > REOPENED:
                     self._items.put(exc)
                     return
-                self._pause.wait(REOPEN_S * cuts)
             except msgspec.MsgspecError as exc:
                 self._items.put(MoorError("bad_answer", f"The plane's stream can't be read: {exc}."))
                 return
+            stream = None
+            self._left.wait(REOPEN_S * cuts)
 
-    def _reopen(self) -> None:
+    def _reopened(self) -> EventStream:
         after = self._stream.last_id or "0"
         self._stream.close()
         self._stream = self._person.stream(self._session_id, deltas=self._deltas, after=after)
+        return self._stream

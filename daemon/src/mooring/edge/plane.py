@@ -1,4 +1,4 @@
-"""The plane as this machine sees it: enrolment, bundles, prompts, uploads. Calls block; the loop has them in threads."""
+"""The plane as this machine sees it: enrolment, bundles, prompts, uploads. Every call blocks."""
 
 from __future__ import annotations
 
