@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 
@@ -27,3 +28,13 @@ def aws() -> Iterator[None]:
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(DynamoHandler, "call_action", call_action)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_logger() -> Iterator[None]:
+    """Puts the daemon's logger back: a daemon run in this process takes it from pytest."""
+    ours = logging.getLogger("mooring")
+    kept = ours.handlers[:], ours.propagate, ours.level
+    yield
+    ours.handlers, ours.propagate = kept[0], kept[1]
+    ours.setLevel(kept[2])

@@ -146,6 +146,7 @@ class Laptop:
         hello = frames.Hello(
             runtime_id=RuntimeId(self.runtime_id),
             instance="i1",
+            seq=1,
             outbox=OutboxId(self.outbox),
             version="0.2.0",
             hostname="mbp",

@@ -14,7 +14,7 @@ from ..core.render import shown, split_frames
 from ..core.runtime_room import RoomState
 from ..core.session_state import Owed, OwedCancel, OwedDispose, OwedPrompt, OwedVerdict, SessionState, Turn, owed, stray
 from ..wire.codec import encode
-from ..wire.events import Block, Event, Spilled, UserMessage, UserToolConfirmation
+from ..wire.events import AgentToolUse, Block, Event, Spilled, UserMessage, UserToolConfirmation
 from ..wire.frames import (
     DaemonDown,
     OpenTurn,
@@ -114,26 +114,35 @@ class Delivery:
                 return self._prompt(tenant_id, state, turn, record, attached)
             case OwedCancel(turn_id, order):
                 return SessionCancel(session_id=state.session_id, turn_id=turn_id, order=order)
-            case OwedVerdict(turn_id, tool_use_id, verdict_n):
-                holder = (
-                    record
-                    if record and record.n == verdict_n
-                    else self._accepted(tenant_id, state.session_id, verdict_n)
-                )
-                said = next(
-                    event
-                    for event in holder.events
-                    if isinstance(event, UserToolConfirmation) and event.tool_use_id == tool_use_id
-                )
-                return PermissionVerdict(
-                    session_id=state.session_id,
-                    turn_id=turn_id,
-                    tool_use_id=tool_use_id,
-                    result=said.result,
-                    deny_message=said.deny_message,
-                )
+            case OwedVerdict():
+                return self._verdict(tenant_id, state, due, record)
             case OwedDispose():
                 return SessionDispose(session_id=state.session_id)
+
+    def _verdict(
+        self, tenant_id: TenantId, state: SessionState, due: OwedVerdict, record: SessionRecord | None
+    ) -> PermissionVerdict:
+        session_id = state.session_id
+        holder = (
+            record if record and record.n == due.verdict_n else self._accepted(tenant_id, session_id, due.verdict_n)
+        )
+        said = next(
+            event
+            for event in holder.events
+            if isinstance(event, UserToolConfirmation) and event.tool_use_id == due.tool_use_id
+        )
+        asked = next(
+            event for event in self._accepted(tenant_id, session_id, due.asked_n).events if event.id == due.tool_use_id
+        )
+        call = self._spill.whole(tenant_id, session_id, asked)
+        return PermissionVerdict(
+            session_id=session_id,
+            turn_id=due.turn_id,
+            tool_use_id=due.tool_use_id,
+            result=said.result,
+            call_hash=call.call_hash if isinstance(call, AgentToolUse) else None,
+            deny_message=said.deny_message,
+        )
 
     def _prompt(
         self,

@@ -40,7 +40,7 @@ from .session_draft import Draft
 from .session_state import Mark, Question, RoomView, SessionState, Turn, Waiting
 from .step import Stale, Step
 
-KEPT_LAPSED = 8
+KEPT_LAPSED = 6
 """How many outboxes without a watermark are remembered, so that a batch of theirs is known for old."""
 
 
@@ -204,7 +204,7 @@ def _confirm(draft: Draft, item: ConfirmationIn) -> Refused | None:
         if question.tool_use_id == item.tool_use_id:
             if question.verdict_n is not None:
                 return Refused("already_answered", f"The question {item.tool_use_id} has been answered.")
-            answered = Question(item.tool_use_id, draft.n)
+            answered = Question(item.tool_use_id, question.asked_n, draft.n)
             draft.set(questions=tuple(answered if q is question else q for q in draft.state.questions))
             draft.tell(
                 ev.UserToolConfirmation(
@@ -286,7 +286,7 @@ def _agent_event(draft: Draft, event: ev.DaemonEvent) -> None:
     draft.set_turn(**changes)
     match event:
         case ev.AgentToolUse(evaluated_permission="ask") if len(draft.state.questions) < MAX_QUESTIONS:
-            draft.set(questions=(*draft.state.questions, Question(event.id)))
+            draft.set(questions=(*draft.state.questions, Question(event.id, draft.n)))
         case ev.PermissionSettled():
             left = tuple(one for one in draft.state.questions if one.tool_use_id != event.tool_use_id)
             draft.set(questions=left)

@@ -51,9 +51,10 @@ class Mark(Struct, frozen=True, array_like=True):
 
 
 class Question(Struct, frozen=True, array_like=True):
-    """An open permission question; ``verdict_n`` is the record that holds the answer, once there is one."""
+    """An open permission question: the record that holds it, and the one that holds the answer once there is one."""
 
     tool_use_id: EventId
+    asked_n: int
     verdict_n: int | None = None
 
 
@@ -127,6 +128,7 @@ class OwedVerdict(Struct, frozen=True):
 
     turn_id: TurnId
     tool_use_id: EventId
+    asked_n: int
     verdict_n: int
 
 
@@ -154,7 +156,7 @@ def owed(state: SessionState, outbox: OutboxId | None) -> tuple[Owed, ...]:
         elif turn.receipt == "sent":
             found.append(OwedPrompt(turn))
         found += [
-            OwedVerdict(turn.turn_id, question.tool_use_id, question.verdict_n)
+            OwedVerdict(turn.turn_id, question.tool_use_id, question.asked_n, question.verdict_n)
             for question in state.questions
             if question.verdict_n is not None
         ]

@@ -54,12 +54,15 @@ class PlaneProcess:
 
     def stop(self) -> int:
         """Stops it cleanly and returns its exit status."""
-        return _stop(self.process)
+        status = _stop(self.process)
+        _close(self.process)
+        return status
 
     def kill(self) -> None:
-        """Kills it, as a crash would."""
+        """Kills it, as a crash would; with ``--data`` its AWS stand-in lives on."""
         self.process.kill()
         self.process.wait()
+        _close(self.process)
 
 
 def start_plane(log_path: Path, *options: str, env: Mapping[str, str] | None = None) -> PlaneProcess:
@@ -81,6 +84,7 @@ def start_plane(log_path: Path, *options: str, env: Mapping[str, str] | None = N
     line = _first_line(process.stdout)
     if not line:
         _stop(process)
+        _close(process)
         raise StageError(f"The plane did not start; its log is {log_path}.")
     return PlaneProcess(process, json.loads(line), log_path)
 
@@ -234,3 +238,9 @@ def _stop(process: subprocess.Popen[Any]) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
     return process.wait()
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    """Closes our end of its pipe, which Python would complain about otherwise."""
+    if process.stdout is not None:
+        process.stdout.close()

@@ -115,6 +115,7 @@ def hello(runtime_id: RuntimeId, hostname: str = "new-name") -> Hello:
     return Hello(
         runtime_id=runtime_id,
         instance="i1",
+        seq=1,
         outbox=OutboxId("obx_1"),
         version="0.2.0",
         hostname=hostname,

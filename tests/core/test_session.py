@@ -205,7 +205,7 @@ def test_a_question_makes_the_session_ask_until_it_is_answered() -> None:
     assert step.events[-1].stop_reason.event_ids == (EventId("sevt_ask"),)  # type: ignore[union-attr]
     step = play.post(ConfirmationIn(EventId("sevt_ask"), "deny", "No."))
     assert names(step.events) == ["user.tool_confirmation", "running"]
-    assert owed(play.state, A) == (OwedVerdict(play.turn_id, EventId("sevt_ask"), play.n),)
+    assert owed(play.state, A) == (OwedVerdict(play.turn_id, EventId("sevt_ask"), play.n - 1, play.n),)
     play.batch(play.settled())
     assert owed(play.state, A) == ()
 
@@ -217,7 +217,10 @@ def test_a_second_question_is_told_with_the_first_and_each_answer_takes_its_own_
     assert step.events[-1].stop_reason.event_ids == ("sevt_1", "sevt_2")  # type: ignore[union-attr]
     step = play.post(ConfirmationIn(EventId("sevt_2"), "allow"))
     assert step.events[-1].stop_reason.event_ids == ("sevt_1",)  # type: ignore[union-attr]
-    assert play.state.questions == (Question(EventId("sevt_1")), Question(EventId("sevt_2"), play.n))
+    assert play.state.questions == (
+        Question(EventId("sevt_1"), play.n - 2),
+        Question(EventId("sevt_2"), play.n - 1, play.n),
+    )
 
 
 def test_another_event_while_a_question_is_open_does_not_tell_of_it_again() -> None:

@@ -82,7 +82,7 @@ def test_a_deleted_sessions_status_is_told_to_nobody() -> None:
 def test_an_open_question_is_told_as_idle_that_requires_an_action() -> None:
     draft = Draft(fresh(waiting=(WAITS,)), WAITS.n, START)
     draft.begin_turn(WAITS, A)
-    draft.set(questions=(Question(EventId("sevt_1")), Question(EventId("sevt_2"), 3)))
+    draft.set(questions=(Question(EventId("sevt_1"), 2), Question(EventId("sevt_2"), 2, 3)))
     told = draft.step().events[-1]
     assert isinstance(told, ev.SessionStatusIdle)
     assert told.stop_reason == ev.StopReason(type="requires_action", event_ids=(EventId("sevt_1"),))

@@ -44,7 +44,7 @@ def turn(**changes: object) -> Turn:
 SENT = fresh(turn=turn())
 ON_MACHINE = fresh(turn=turn(receipt="on_machine", began_at=START))
 CANCELLED = fresh(turn=turn(cancel=True))
-ANSWERED = fresh(turn=turn(receipt="started"), questions=(Question(ASKED, 7), Question(EventId("sevt_open"))))
+ANSWERED = fresh(turn=turn(receipt="started"), questions=(Question(ASKED, 6, 7), Question(EventId("sevt_open"), 6)))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ ANSWERED = fresh(turn=turn(receipt="started"), questions=(Question(ASKED, 7), Qu
         (ON_MACHINE, A, True, ()),
         (CANCELLED, A, True, (OwedCancel(T1, 1),)),
         (CANCELLED, B, True, ()),
-        (ANSWERED, A, True, (OwedVerdict(T1, ASKED, 7),)),
+        (ANSWERED, A, True, (OwedVerdict(T1, ASKED, 6, 7),)),
         (ANSWERED, B, True, ()),
         (fresh(status="deleting"), B, True, (OwedDispose(),)),
         (fresh(status="deleting"), None, True, (OwedDispose(),)),
@@ -149,7 +149,7 @@ def full(**changes: object) -> SessionState:
             live_from=(1234, 12_345),
         ),
         orders=1234,
-        questions=(Question(EventId(f"sevt_{chance}"), 12_345),) * MAX_QUESTIONS,
+        questions=(Question(EventId(f"sevt_{chance}"), 12_344, 12_345),) * MAX_QUESTIONS,
         idle_limit_s=601.5,
         hard_limit_s=3601.5,
     )

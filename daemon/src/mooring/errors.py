@@ -1,7 +1,7 @@
 """The errors of the laptop's side. ``code`` is stable snake_case; the sentence says what failed and what to run next.
 
-Exit statuses follow ``sysexits.h`` where it has a fitting one. The two final ones must not be restarted by a service
-manager: starting again could only repeat the same answer, or fight with another daemon over the runtime.
+Exit statuses are part of the contract with scripts. The two final ones must not be restarted by a service manager:
+starting again could only repeat the same answer, or fight with another daemon over the runtime.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 """The command line can't be read."""
 
-EXIT_TAKEN_OVER: Final = 76
+EXIT_NOT_SET_UP: Final = 3
+"""There are no credentials here; `moor setup` makes some."""
+
+EXIT_TAKEN_OVER: Final = 4
 """Final: another daemon speaks for this runtime now."""
 
-EXIT_REFUSED: Final = 77
-"""Final: the plane refused this laptop's token (EX_NOPERM)."""
+EXIT_REFUSED: Final = 5
+"""Final: the plane refused this laptop's token; `moor setup` makes a new one."""
 
 
 class MoorError(Exception):

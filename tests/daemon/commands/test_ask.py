@@ -351,3 +351,27 @@ def test_a_person_at_a_terminal_is_asked(script: Script, home: Paths, typed: byt
         assert asking.wait(WAIT_S) == 0
     os.close(master)
     assert script.posted[-1]["result"] == result
+
+
+def test_a_cut_stream_is_opened_again(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    pieces = iter([[sse(*RUNNING)], fault(503, "busy"), [sse(said("Hello."), *DONE, first=4)]])
+
+    def play(asked: Asked) -> Answer:
+        piece = next(pieces)
+        if isinstance(piece, tuple):
+            return piece
+        script.opened.set()
+
+        def body() -> Iterator[bytes]:
+            yield b": open\n\n"
+            script.wait("user.message")
+            yield from piece
+            if asked.headers.get("last-event-id") is None:
+                raise ConnectionResetError
+
+        return body()
+
+    script.plane.route(STREAM, play)
+    assert main(["ask", "hi"]) == 0
+    assert capsys.readouterr().out.startswith("Hello.\n")
+    assert [one.headers.get("last-event-id") for one in script.plane.requests(STREAM)] == [None, "3.1", "3.1"]

@@ -23,8 +23,8 @@ from mooring.providers.acp_content import (
     ("block", "text"),
     [
         ({"type": "text", "text": "hi"}, "hi"),
-        ({"type": "resource_link", "name": "notes", "uri": "file:///n"}, "[notes](file:///n)"),
-        ({"type": "resource_link", "uri": "file:///n"}, "[link](file:///n)"),
+        ({"type": "resource_link", "name": "notes", "uri": "https://n.example/n"}, "[notes](https://n.example/n)"),
+        ({"type": "resource_link", "uri": "https://n.example/n"}, "[link](https://n.example/n)"),
         ({"type": "resource", "resource": {"uri": "u", "text": "inside"}}, "inside"),
         ({"type": "resource", "resource": {"uri": "u", "blob": "AA=="}}, "[resource u]"),
         ({"type": "resource", "resource": None}, ""),

@@ -85,7 +85,7 @@ def _follow(person: Person, session_id: str, follower: _Follower, answer: Answer
     while True:
         try:
             item = follower.next(LINGER_S if answer.outcome else None)
-            if item is None:
+            if item is None or (isinstance(item, MoorError) and answer.outcome):
                 return interrupted
             if isinstance(item, MoorError):
                 raise item

@@ -7,21 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from ..edge.https import PlaneError
-from ..errors import EXIT_REFUSED as MARKED_REFUSED
-from ..errors import EXIT_TAKEN_OVER, EXIT_USAGE, MoorError
+from ..errors import EXIT_FAILED as EXIT_FAILED
+from ..errors import EXIT_NOT_SET_UP as EXIT_NOT_SET_UP
+from ..errors import EXIT_REFUSED, EXIT_USAGE, MoorError
 
 EXIT_OK: Final = 0
-EXIT_FAILED: Final = 1
-
-EXIT_NOT_SET_UP: Final = 3
-"""There are no credentials here; `moor setup` makes some."""
-
-EXIT_REPLACED: Final = 4
-"""Final: another daemon speaks for this runtime now. A service must not restart this one."""
-
-EXIT_REFUSED: Final = 5
-"""Final: the plane does not know this laptop's token (any more); run `moor setup` again."""
-
 EXIT_INTERRUPTED: Final = 130
 """Stopped by Ctrl-C, as shells count it."""
 
@@ -73,7 +63,7 @@ def exit_code_of(error: MoorError) -> int:
             return EXIT_NOT_SET_UP
         case "usage":
             return EXIT_USAGE
-    return {EXIT_TAKEN_OVER: EXIT_REPLACED, MARKED_REFUSED: EXIT_REFUSED}.get(error.exit_code, error.exit_code)
+    return error.exit_code
 
 
 def failure(error: MoorError) -> Result:
