@@ -30,6 +30,12 @@ from tests.knocking import WS_URL, World
 REGION = "us-east-1"
 PREFIX = "bench"
 
+_TICK = dict.fromkeys(("version", "account", "region", "detail-type", "source", "time", "id"), "") | {
+    "detail": {},
+    "resources": [],
+}
+"""The fields of a scheduled event, none of which the sweep looks at."""
+
 
 class Site:
     """Tables and the meter on them; every world on it begins with empty tables."""
@@ -91,3 +97,8 @@ class MeteredWorld(World):
         """One WebSocket event, which is one invocation."""
         self.invocations += 1
         return super().ws(route, connection_id, **event)
+
+    def sweep(self) -> None:
+        """The scheduled sweep, which is one invocation."""
+        self.invocations += 1
+        Client(app).lambda_.invoke("sweep", dict(_TICK))

@@ -1,10 +1,10 @@
 """The loop: the only place where an object is loaded, decided about and committed.
 
 An object is its log. To act is to load the newest record, let the pure machine decide, and put the next record on the
-condition that its number is free. A refused put means that somebody else was faster, or that our own put was applied
-and its answer lost: either way we load and decide again. What must not happen twice is recognised by the state (frames
-carry numbers) or by the record's ``cause`` (requests carry an idempotency key), which is looked for after the load and
-again after each refused put.
+condition that its number is free. A refused put means that our own put was applied and its answer lost (the record that
+stands there is ours, byte for byte), or that somebody else was faster: then we load and decide again. What must not
+happen twice is recognised by the state (frames carry numbers) or by the record's ``cause`` (requests carry an
+idempotency key), which is looked for after each load, and so again after each refused put.
 """
 
 from __future__ import annotations
@@ -33,14 +33,10 @@ _MAX_JITTER_S = 0.25
 
 
 class Cause(Struct, frozen=True):
-    """Why a record is written: an idempotency key and the hash of the request's body.
-
-    ``fresh`` when the key was made just now by us: it can only be in the log after a put of our own.
-    """
+    """Why a record is written: the request's idempotency key, and the hash of its body."""
 
     key: str
     digest: str
-    fresh: bool = False
 
 
 class Done(Struct, Generic[S, E], frozen=True, kw_only=True):
@@ -128,7 +124,7 @@ class ObjectLoop(Generic[S, E, C]):
             if stored is None:
                 return None
             head = self._head(stored)
-            if cause and (attempt or not cause.fresh):
+            if cause:
                 repeated = self._repeated(key, head, cause)
                 if repeated:
                     return repeated
@@ -163,7 +159,10 @@ class ObjectLoop(Generic[S, E, C]):
         try:
             self._objects.append(key, n, body, cause.key if cause else None)
         except PutRefused:
-            return None
+            standing = self._objects.get(key, n)
+            if standing is None or standing.body != body:
+                return None
+            # Our own put, whose answer was lost: what follows a commit is still to be done, and we are who does it.
         after = Head(n, digest(body), now, step.state)
         return Done(head=after, before=head.state, record=record, answer=step.answer)
 

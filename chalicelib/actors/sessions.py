@@ -110,14 +110,13 @@ class SessionObjects:
             Conflicting: ``already_answered``.
             Unprocessable: ``idempotency_key_reused``.
         """
-        own = cause or Cause(f"req_{self._stores.clock.token(12)}", "", fresh=True)
         seen: list[RoomState | None] = []
 
         def cue(head: Head[SessionState]) -> Post:
             seen[:] = [self._rooms.view(head.state.runtime_id)]
             return Post(items, expires_in_s, seen_by_sessions(seen[0]))
 
-        done = self.loop.act(session_key(tenant_id, session_id), cue, own)
+        done = self.loop.act(session_key(tenant_id, session_id), cue, cause)
         if done is None:
             raise no_session(session_id)
         if isinstance(done.answer, Refused):
@@ -131,15 +130,10 @@ class SessionObjects:
 
     def delete(self, tenant_id: TenantId, session_id: SessionId) -> None:
         """Deletes the session here; the laptop is told now, or when it returns. Raises NotFound."""
-        own = Cause(f"req_{self._stores.clock.token(12)}", "", fresh=True)
-        done = self.loop.act(session_key(tenant_id, session_id), lambda _: Delete(), own)
-        if done is None or not (done.repeat or done.before.status == "open"):
+        done = self.loop.act(session_key(tenant_id, session_id), lambda _: Delete())
+        if done is None or done.before.status != "open":
             raise no_session(session_id)
-        room = self._rooms.view(done.head.state.runtime_id)
-        if done.repeat:
-            self._delivery.send_owed(tenant_id, done.head.state, room)
-        else:
-            self.settle(tenant_id, done, room)
+        self.settle(tenant_id, done, self._rooms.view(done.head.state.runtime_id))
 
     def head(self, tenant_id: TenantId, session_id: SessionId) -> Head[SessionState]:
         """The session as it stands. Raises NotFound when it is absent or deleted."""
@@ -148,8 +142,11 @@ class SessionObjects:
             raise no_session(session_id)
         return head
 
-    def belongs(self, tenant_id: TenantId, session_id: SessionId, runtime_id: RuntimeId) -> bool:
-        """Whether the session is the tenant's and bound to the runtime. That never changes, so it is remembered."""
+    def belongs(self, tenant_id: TenantId, session_id: SessionId, runtime_id: RuntimeId | None = None) -> bool:
+        """Whether there ever was such a session of the tenant's, bound to the runtime if one is given.
+
+        That never changes, so it is remembered. Whether the session is deleted is another question.
+        """
         key = (tenant_id, session_id)
         if key not in self._bindings:
             head = self.loop.head(session_key(tenant_id, session_id))
@@ -158,7 +155,7 @@ class SessionObjects:
             if len(self._bindings) > 10_000:
                 self._bindings.clear()
             self._bindings[key] = head.state.runtime_id
-        return self._bindings[key] == runtime_id
+        return runtime_id in (None, self._bindings[key])
 
     # ---- what the room's connection and time bring
 

@@ -53,7 +53,8 @@ class Viewers:
         after = None if frame.after is None else parse_cursor(frame.after)
         if frame.after is not None and after is None:
             raise BadRequest("bad_cursor", f"{frame.after!r} is no cursor.", field="after")
-        self._sessions.head(tenant_id, session_id)
+        if not self._sessions.belongs(tenant_id, session_id):
+            raise no_session(session_id)
         me = Attachment(
             session_id=session_id,
             reader_id=ReaderId(connection.connection_id),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.core.session import KEPT_LAPSED
 from chalicelib.core.session_state import (
     LOOK_AGAIN_S,
     Mark,
@@ -135,7 +136,7 @@ def full(**changes: object) -> SessionState:
         epoch=1234,
         outbox=outbox,
         marks=(Mark(outbox, 12_345, "0" * 16),) * MAX_MARKS,
-        lapsed=(outbox,) * 8,
+        lapsed=(outbox,) * KEPT_LAPSED,
         waiting=(waiting,) * MAX_WAITING,
         turn=Turn(
             turn_id=TurnId(f"turn_{chance}"),

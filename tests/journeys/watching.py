@@ -196,8 +196,11 @@ class Wire:
 
     def close(self) -> None:
         """Leaves."""
-        self._socket.shutdown()  # type: ignore[no-untyped-call]
+        if self._socket.sock is not None:
+            with contextlib.suppress(OSError):  # The plane may have closed it already.
+                self._socket.sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE_S)
+        self._socket.shutdown()  # type: ignore[no-untyped-call]  # It would not wake the thread that reads.
 
     def _read(self) -> None:
         try:

@@ -151,8 +151,8 @@ def test_the_same_holds_on_the_real_store() -> None:
 
 
 def test_without_the_cause_a_request_is_applied_twice() -> None:
-    """The rule "a request is recognised by its cause": without it a denied put that was applied is applied again."""
-    plan = Plan(turns=[0], deaths=set(), lies={3})
+    """The rule "a request is recognised by its cause": one whose actor died after its put is applied again."""
+    plan = Plan(turns=[0], deaths={3}, lies=set())
     objects = FakeObjects()
     answered, log = play(objects, plan, [5], use_cause=False)
     assert broken(objects, [5], answered, log)
