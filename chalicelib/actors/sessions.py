@@ -7,6 +7,7 @@ loads the session, and sends what the *state* owes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..core import session
@@ -258,15 +259,17 @@ class SessionObjects:
         self, key: ObjectKey, before: SessionState, step: Step[SessionState, Event], n: int
     ) -> tuple[Event, ...]:
         tenant_id, state = TenantId(key.tenant_id), step.state
-        if has_work(state) and not has_work(before):
-            due = self._stores.clock.now() + LOOK_AGAIN_S
+        now = self._stores.clock.now()
+        # Work may be due before it was: a message that expires sooner than what the sweep has planned to look at.
+        expires_at = min((one.expires_at for one in state.waiting), default=math.inf)
+        if has_work(state) and (not has_work(before) or expires_at < next_look(before, now)):
             self._stores.work.put(
                 WorkItem(
                     runtime_id=state.runtime_id,
                     tenant_id=tenant_id,
                     session_id=state.session_id,
                     intent=n,
-                    due=due,
+                    due=min(now + LOOK_AGAIN_S, next_look(state, now)),
                 )
             )
         return self._spill.put_aside(tenant_id, state.session_id, step.events)

@@ -275,15 +275,16 @@ def _raise_mark(draft: Draft, mark: Mark) -> None:
 
 
 def _agent_event(draft: Draft, event: ev.DaemonEvent) -> None:
-    draft.tell(event)
     turn = draft.state.turn
     if turn is None or getattr(event, "turn_id", None) != turn.turn_id:
+        draft.tell(event)
         return
     changes: dict[str, Any] = {"touched_at": draft.now}
     if turn.receipt != "started" and not isinstance(event, ev.TurnEnded):
         changes |= {"receipt": "started", "began_at": turn.began_at or draft.now}
         draft.receipt(draft.ids_of(turn.message), "started", turn.turn_id)
     draft.set_turn(**changes)
+    draft.tell(event)
     match event:
         case ev.AgentToolUse(evaluated_permission="ask") if len(draft.state.questions) < MAX_QUESTIONS:
             draft.set(questions=(*draft.state.questions, Question(event.id, draft.n)))

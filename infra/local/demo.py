@@ -23,7 +23,10 @@ from infra.local.stage import (
     wait_online,
 )
 
-PROMPT = "Hello from Mooring: which parts did this message pass on its way to you?"
+PROMPTS = {"echo": 'Hello from Mooring!\n/tool read {"path": "README.md"}\n/slow 1.5 8'}
+"""What an agent is told; the echo agent understands a few words that make it do what others do by themselves."""
+
+PROMPT = "What is this folder, and what could you do in it? One sentence."
 DIM, BOLD, GREEN, RED, PLAIN = "\033[2m", "\033[1m", "\033[32m", "\033[31m", "\033[0m"
 
 
@@ -82,7 +85,7 @@ def one_turn(api: API, runtime: dict[str, Any], screen: Screen) -> int:
     screen.step(f"agent {chosen}" + (f"; also here: {', '.join(others)} (choose with AGENT=…)" if others else ""))
     agent = agent_for(api, runtime["id"], chosen)
     session = api.ok("POST", "/v1/sessions", {"agent": agent["id"], "environment_id": "env-local-runtime"})
-    prompt = os.environ.get("PROMPT", PROMPT)
+    prompt = os.environ.get("PROMPT", PROMPTS.get(chosen, PROMPT))
     stream = api.stream(session["id"], "?event_deltas[]=agent.message&include=mooring")
     next(stream)
     message = {"type": "user.message", "content": [{"type": "text", "text": prompt}]}

@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.local.demo import Screen, connect_laptop, one_turn
 from infra.local.stage import API, DaemonProcess, PlaneProcess, StageError, start_plane
 
-DATA = Path(".mooring")
+DATA = Path(__file__).resolve().parents[2] / ".mooring"
 POLL_S = 0.5
 
 
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     plane: PlaneProcess | None = None
     daemon: DaemonProcess | None = None
     DATA.mkdir(mode=0o700, exist_ok=True)
-    home = (DATA / "laptop").resolve()
+    home = DATA / "laptop"
     home.mkdir(mode=0o700, exist_ok=True)
     try:
         screen.step("starting the plane")

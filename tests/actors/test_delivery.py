@@ -32,7 +32,7 @@ def test_every_record_is_pushed_to_everybody_who_follows_visible_events_or_not(r
     (plain,) = running.heard(V1)
     (ours,) = running.heard(V2)
     assert (plain.n, plain.events) == (running.log()[-1].n, ())
-    assert [one["event"]["type"] for one in ours.events] == ["mooring.note", "mooring.receipt"]
+    assert [one["event"]["type"] for one in ours.events] == ["mooring.receipt", "mooring.note"]
 
 
 def test_a_record_too_large_for_a_frame_is_pushed_in_parts(running: Plane) -> None:

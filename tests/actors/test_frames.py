@@ -455,4 +455,4 @@ def test_a_question_and_its_answer_reach_each_other_through_the_frames(running: 
     (record,) = running.heard(V1)
     kinds = [one["event"]["type"] for one in record.events]
     assert kinds == ["agent.tool_use", "session.status_idle"]
-    assert isinstance(running.log()[-1].events[0], ev.AgentToolUse)
+    assert isinstance(running.log()[-1].events[1], ev.AgentToolUse)

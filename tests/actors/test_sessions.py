@@ -332,6 +332,27 @@ def test_the_sweep_looks_at_what_is_due_and_moves_it_to_its_next_deadline(runnin
     assert running.actors.sessions.sweep() == 0
 
 
+def test_what_expires_soon_is_looked_at_as_soon_as_it_does(plane: Plane) -> None:
+    """Catches a first look that comes a minute after the work began, however little time its messages have."""
+    plane.session()
+    plane.post(expires_in_s=5.0)
+    plane.clock.time += 5.0
+    assert plane.actors.sessions.sweep() == 1
+    assert plane.state.waiting == ()
+
+
+def test_a_message_that_expires_before_those_it_waits_behind_is_looked_at_in_its_time(plane: Plane) -> None:
+    """Catches a due time that stays where the sweep has put it for the older messages: a day away."""
+    plane.session()
+    plane.post(expires_in_s=24 * 3600.0)
+    plane.clock.time += LOOK_AGAIN_S
+    assert plane.actors.sessions.sweep() == 1
+    plane.post(expires_in_s=30.0)
+    plane.clock.time += 30.0
+    assert plane.actors.sessions.sweep() == 1
+    assert len(plane.state.waiting) == 1
+
+
 def test_the_sweep_expires_what_waited_too_long_and_removes_its_item(plane: Plane) -> None:
     plane.session()
     plane.post(expires_in_s=120.0)

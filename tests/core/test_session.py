@@ -201,7 +201,7 @@ def test_an_interrupt_of_a_running_turn_leaves_what_waits_in_its_place() -> None
 def test_a_question_makes_the_session_ask_until_it_is_answered() -> None:
     play = running()
     step = play.batch(play.asks())
-    assert names(step.events) == ["agent.tool_use", "started", "idle:requires_action"]
+    assert names(step.events) == ["started", "agent.tool_use", "idle:requires_action"]
     assert step.events[-1].stop_reason.event_ids == (EventId("sevt_ask"),)  # type: ignore[union-attr]
     step = play.post(ConfirmationIn(EventId("sevt_ask"), "deny", "No."))
     assert names(step.events) == ["user.tool_confirmation", "running"]
@@ -435,8 +435,8 @@ def test_a_turn_that_ends_while_another_message_waits_goes_on_without_being_idle
     play.post()
     step = play.batch(play.said(), play.ended())
     assert names(step.events) == [
-        "agent.message",
         "started",
+        "agent.message",
         "turn_ended",
         "completed",
         "message_placed",

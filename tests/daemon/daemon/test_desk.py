@@ -223,7 +223,7 @@ def test_turn_that_never_started_can_end_with_a_reason(laptop: Laptop) -> None:
 
 
 def test_half_run_turn_ends_unknown_and_is_not_run_again(laptop: Laptop) -> None:
-    """Catches a recovery that hands the turn to the runner a second time."""
+    """Catches a recovery that hands the turn to the runner a second time, or tells its readers nothing of it."""
     laptop.prompt()
     laptop.desk.start_turn(S, T1)
     laptop.desk.emit(S, [said("half")])
@@ -231,7 +231,8 @@ def test_half_run_turn_ends_unknown_and_is_not_run_again(laptop: Laptop) -> None
     later.desk.recover()
     assert later.runner.started == []
     later.online(2).ack(1)
-    (end,) = events_of(later.take(frames.SessionEvent)[-1])
+    told, end = events_of(later.take(frames.SessionEvent)[-1])
+    assert (told["type"], told["turn_id"], told["error"]["code"]) == ("session.error", T1, "daemon_restarted")
     assert (end["outcome"], end["error"]["code"]) == ("unknown", "daemon_restarted")
 
 

@@ -84,8 +84,9 @@ class Desk:
         for row in self._journal.open_turns():
             if row.state == "started":
                 why = "The daemon stopped while this turn was running; what the agent still did is not known."
-                end = self._ending(row.turn_id, "unknown", ev.ErrorBody(message=why, code="daemon_restarted"))
-                self._journal.end(row.session_id, row.turn_id, [end])
+                error = ev.ErrorBody(message=why, code="daemon_restarted")
+                told = ev.SessionError(id=self._event_id(), error=error, turn_id=row.turn_id)
+                self._journal.end(row.session_id, row.turn_id, [told, self._ending(row.turn_id, "unknown", error)])
                 _log.warning("session=%s turn=%s found half-run: reported as unknown", row.session_id, row.turn_id)
         for session_id in sorted({row.session_id for row in self._journal.open_turns()}):
             self._advance(session_id)
@@ -304,8 +305,10 @@ class Desk:
     def _ending(
         self, turn_id: TurnId, outcome: Literal["cancelled", "unknown"], error: ev.ErrorBody | None = None
     ) -> ev.TurnEnded:
-        event_id = EventId(f"sevt_{self._dice()[:24]}")
-        return ev.TurnEnded(id=event_id, turn_id=turn_id, outcome=outcome, error=error)
+        return ev.TurnEnded(id=self._event_id(), turn_id=turn_id, outcome=outcome, error=error)
+
+    def _event_id(self) -> EventId:
+        return EventId(f"sevt_{self._dice()[:24]}")
 
     def _tell_disposed(self, session_id: SessionId) -> None:
         self._outbox.send(frames.SessionDisposed(runtime_id=self._identity.runtime_id, session_id=session_id))

@@ -17,6 +17,7 @@ from ..edge.creds import Paths
 from ..edge.folder import Folders
 from ..errors import MoorError
 from ..providers.acp import ACPProvider
+from ..providers.manners import variables
 from ..providers.ports import Ask, ChildSpec, MCPRemote, PermissionPolicy, Provider, Sink
 from ..providers.registry import canonical, child_env
 from ..wire.bundle import Bundle
@@ -95,7 +96,9 @@ class Opener:
             if _UNSAFE.fullmatch(variable.name):
                 why = f"The agent's definition sets {variable.name[:80]}, which a plane may not set on a laptop."
                 raise MoorError("bundle_variable_refused", why)
-        env = {one.name: one.value for one in bundle.env} | dict(self._agents.env(agent_id))
+        policy = stricter(bundle.permission_policy, self._config.permission_policy)
+        kept = variables(agent_id, policy, [one.name for one in bundle.mcp_servers])
+        env = {one.name: one.value for one in bundle.env} | kept | dict(self._agents.env(agent_id))
         self._where.logs.mkdir(mode=0o700, exist_ok=True)
         return ChildSpec(
             command=command,
@@ -105,7 +108,7 @@ class Opener:
             stderr_path=self._stderr(session_id),
             mcp_servers=tuple(MCPRemote(name=one.name, url=one.url, transport=one.type) for one in bundle.mcp_servers),
             system_prompt=bundle.system_prompt,
-            permission_policy=stricter(bundle.permission_policy, self._config.permission_policy),
+            permission_policy=policy,
         )
 
     def _stderr(self, session_id: SessionId) -> Path:

@@ -33,15 +33,16 @@ from .acp_session import (
     ACPServer,
     Continuation,
     error_of,
+    failure_of,
     mcp_servers,
     read_continuation,
-    request_meta,
     stop_reason_of,
     used_in,
     version_of,
     ways_back,
 )
 from .acp_translate import Translator
+from .manners import client_meta, request_meta, session_mode
 from .ports import Activity, Ask, ChildSpec, ContentBlock, ErrorCode, ProviderError, Sink, TurnError, TurnOutcome
 
 FAILED_OPEN_TERM_S: Final = 2.0
@@ -160,7 +161,8 @@ class ACPProvider:
     async def _shake_hands(self, child: ACPChild, continuation: str | None) -> None:
         if self._has_ended:
             raise ProviderError("agent_failed", "The agent was stopped before it was ready.")
-        capabilities = ClientCapabilities.model_validate({"fs": {"readTextFile": False, "writeTextFile": False}})
+        fs = {"readTextFile": False, "writeTextFile": False}
+        capabilities = ClientCapabilities.model_validate({"fs": fs, "_meta": client_meta(self._spec.agent_id) or None})
         hello = await child.connection.initialize(
             protocol_version=PROTOCOL_VERSION,
             client_capabilities=capabilities,
@@ -180,6 +182,9 @@ class ACPProvider:
                 cwd=str(self._spec.cwd), mcp_servers=servers, **request_meta(self._spec)
             )
             session_id = new.session_id
+        if (mode := session_mode(self._spec.agent_id, self._spec.permission_policy)) is not None:
+            # An agent that can't be brought to keep the policy must not run under it: an error here fails the opening.
+            await child.connection.set_session_mode(mode_id=mode, session_id=session_id)
         self._continuation = Continuation(self._spec.agent_id, session_id, version_of(hello))
         if lost is not None:
             self._tell(ContextLost(lost))
@@ -242,6 +247,8 @@ class ACPProvider:
             return self._failed("agent_crashed", child.obituary())
         if usage := used_in(response):
             self._tell(Used(usage))
+        if failure := failure_of(response):
+            return self._failed(failure[0], child.blot(failure[1]))
         return self._stopped(response.stop_reason)
 
     def _stopped(self, reason: str) -> TurnOutcome:

@@ -22,7 +22,8 @@ from msgspec import ValidationError as BadContinuation
 from msgspec.json import decode, encode
 from pydantic import ValidationError
 
-from .ports import ChildSpec, ErrorCode, MCPServer, MCPStdio
+from .manners import failure_in
+from .ports import ErrorCode, MCPServer, MCPStdio
 
 ACPServer = HttpMcpServer | SseMcpServer | AcpMcpServer | McpServerStdio
 
@@ -89,13 +90,6 @@ def mcp_servers(
     return offered, refused
 
 
-def request_meta(spec: ChildSpec) -> dict[str, Any]:
-    """Returns what goes into ``_meta`` of a session request: Claude's adapter takes a system prompt to append."""
-    if spec.system_prompt and spec.agent_id == "claude-acp":
-        return {"systemPrompt": {"append": spec.system_prompt}}
-    return {}
-
-
 def error_of(exc: RequestError) -> tuple[ErrorCode, str]:
     """Returns our code for an agent's error, and its message with the detail that agents put beside it."""
     message = str(exc) or "The agent reports an error without a message."
@@ -106,6 +100,15 @@ def error_of(exc: RequestError) -> tuple[ErrorCode, str]:
         message = f"{message}: {detail}"
     code: ErrorCode = "authentication_required" if exc.code == _AUTH_REQUIRED else "agent_failed"
     return code, message[:MAX_ERROR]
+
+
+def failure_of(response: PromptResponse) -> tuple[ErrorCode, str] | None:
+    """Returns our code and the message for a turn that failed although its response is none of an error."""
+    failure = failure_in(response.field_meta)
+    if failure is None or failure.get("severity") != "error":
+        return None
+    code: ErrorCode = "authentication_required" if failure.get("category") == "auth_required" else "agent_failed"
+    return code, str(failure.get("title") or "The agent reports a failure without a message.")[:MAX_ERROR]
 
 
 def stop_reason_of(exc: ValidationError) -> str | None:

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal
 
 from ..core.happenings import Happening, Noted, Planned, Said, ToolEnded, ToolStarted, ToolUpdated, Used
 from .acp_content import block_text, content_text, raw_input, raw_text, terminal_names, tool_name
+from .manners import failure_in
 
 ENDED_BY_TURN: Final = "The turn ended before this call gave a result."
 
@@ -102,7 +103,7 @@ class Translator:
             case "current_mode_update":
                 return _noted("mode", update.get("currentModeId"))
             case "session_info_update":
-                return _noted("session_title", update.get("title"))
+                return [*_noted("session_title", update.get("title")), *_warned(update.get("_meta"))]
             case str() if kind in _IGNORED:
                 return []
             case _:
@@ -234,6 +235,12 @@ def _used(update: Mapping[str, Any]) -> list[Happening]:
     named = {"context_used": update.get("used"), "context_size": update.get("size"), "cost": update.get("cost")}
     usage = {key: value for key, value in named.items() if value is not None}
     return [Used(usage)] if usage else []
+
+
+def _warned(meta: object) -> list[Happening]:
+    """A warning, such as that the model is asked once more; the failure of a turn is told by its end."""
+    failure = failure_in(meta)
+    return _noted("agent_warning", failure.get("title")) if failure and failure.get("severity") == "warning" else []
 
 
 def _noted(kind: str, text: object) -> list[Happening]:

@@ -1,0 +1,90 @@
+"""What known agents must be told, beyond ACP, so that they do as our permission policies and turn outcomes have it.
+
+============  ==============================================================================================
+agent         why
+============  ==============================================================================================
+claude-acp    Its owner's settings may begin a session in a mode that asks for little, and it never asks for commands
+              that it takes to read only, nor for what those settings allow: ``ask`` rules count above both. A system
+              prompt is appended by its adapter.
+codex-acp     Its own default mode lets a second model decide in place of a person. In ``read-only`` whatever writes or
+              reaches out has to be asked for; in ``workspace-write`` what leaves the folder, which ``always_allow``
+              answers. An error of the model ends its turn like an answer, unless the client knows typed failures.
+gemini        Its owner's settings may begin a session in a mode that asks for little.
+opencode      It asks for nothing unless its configuration says so.
+============  ==============================================================================================
+
+Source: the adapters' own code: claude-agent-acp 0.100, codex-acp 2.6, Gemini CLI 0.61, OpenCode 1.18.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from .ports import ChildSpec, PermissionPolicy
+
+_MODES: Final[Mapping[tuple[str, PermissionPolicy], str]] = MappingProxyType(
+    {
+        ("claude-acp", "always_ask"): "default",
+        ("codex-acp", "always_ask"): "read-only",
+        ("codex-acp", "always_allow"): "workspace-write",
+        ("gemini", "always_ask"): "default",
+    }
+)
+
+_CLAUDE_TOOLS: Final = ("Bash", "Edit", "NotebookEdit", "WebFetch", "WebSearch", "Write")
+"""Claude's tools that change something or reach out."""
+
+_OPENCODE_TOOLS: Final = ("bash", "edit", "external_directory", "task", "webfetch", "websearch", "codesearch")
+"""OpenCode's permissions for the same."""
+
+_FAILURES: Final = {"jetbrains": {"air": {"version": 1, "capabilities": ["sessionFailure"]}}}
+"""An extension of the adapter's, named for the client that it was made for: failures of a turn as data, not as text."""
+
+
+def session_mode(agent_id: str, policy: PermissionPolicy) -> str | None:
+    """Returns the session mode in which the agent keeps the policy; None = its own will do."""
+    return _MODES.get((agent_id, policy))
+
+
+def variables(agent_id: str, policy: PermissionPolicy, mcp_servers: Sequence[str]) -> dict[str, str]:
+    """Returns the variables that bring an agent's child to keep the policy.
+
+    Args:
+        agent_id: canonical id.
+        policy: which.
+        mcp_servers: names of the servers that the session gets.
+    """
+    if agent_id != "opencode" or policy != "always_ask":
+        return {}
+    # As objects these are merged into the owner's rules, and leave the finer ones among those as they are.
+    rules = {name: {"*": "ask"} for name in (*_OPENCODE_TOOLS, *(f"{server}_*" for server in mcp_servers))}
+    return {"OPENCODE_PERMISSION": json.dumps(rules)}
+
+
+def request_meta(spec: ChildSpec) -> dict[str, Any]:
+    """Returns what goes into ``_meta`` of a session request."""
+    if spec.agent_id != "claude-acp":
+        return {}
+    meta: dict[str, Any] = {}
+    if spec.system_prompt:
+        meta["systemPrompt"] = {"append": spec.system_prompt}
+    if spec.permission_policy == "always_ask":
+        rules = [*_CLAUDE_TOOLS, *(f"mcp__{server.name}" for server in spec.mcp_servers)]
+        meta["claudeCode"] = {"options": {"settings": {"permissions": {"ask": rules}}}}
+    return meta
+
+
+def client_meta(agent_id: str) -> dict[str, Any]:
+    """Returns what goes into ``_meta`` of the client's capabilities."""
+    return _FAILURES if agent_id == "codex-acp" else {}
+
+
+def failure_in(meta: object) -> Mapping[str, Any] | None:
+    """Returns the typed failure in a ``_meta`` of the agent's: ``severity``, ``title``, ``category``; None = none."""
+    found = meta
+    for key in ("jetbrains", "air", "sessionFailure"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
