@@ -53,8 +53,8 @@ class Arrivals:
             into.setdefault(int(found), (now - int(found)) / 1e9)
 
 
-def follow_by_websocket(ws_url: str, api: API, session_id: str) -> tuple[Arrivals, ClientConnection]:
-    """Follows a session by WebSocket from now on, in a thread that ends with the connection."""
+def follow_by_websocket(ws_url: str, api: API, session_id: str) -> Arrivals:
+    """Follows a session by WebSocket from now on, in a thread that ends when the plane closes the connection."""
     arrivals = Arrivals()
     connection = connect(ws_url, additional_headers={"Authorization": f"Bearer {api.key}"}, compression=None)
 
@@ -72,7 +72,7 @@ def follow_by_websocket(ws_url: str, api: API, session_id: str) -> tuple[Arrival
 
     threading.Thread(target=read, name="viewer", daemon=True).start()
     connection.send(json.dumps({"type": "attach", "session_id": session_id}))
-    return arrivals, connection
+    return arrivals
 
 
 def follow_by_sse(api: API, session_id: str) -> Arrivals:

@@ -139,7 +139,9 @@ def check(pieces: int, plane: NoPlane) -> None:
     expected = "".join(f"{number} " for number in range(1, pieces + 1))
     for what, said in (("whole events", "".join(plane.whole)), ("deltas", plane.said)):
         if said != expected:
-            raise ChunksLost(f"The {what} hold {len(said)} characters, not the {len(expected)} that were said in order.")
+            raise ChunksLost(
+                f"The {what} hold {len(said)} characters, not the {len(expected)} that were said in order."
+            )
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -40,6 +41,8 @@ def main(argv: list[str]) -> int:
     if options.markdown or options.write:
         _document(write=options.write)
         return 0
+    # What is tried out on purpose is logged as the trouble that it would be elsewhere.
+    logging.getLogger().addHandler(logging.NullHandler())
     found = {}
     for name in names:
         run, show = BENCHES[name]
@@ -65,7 +68,9 @@ def _price() -> Found:
 
 
 def _show_price(found: Found) -> str:
-    lines = [f"  {'':52} {'R':>3} {'r':>3} {'P':>3} {'rows':>4} {'RU':>5} {'WU':>4} {'Lambda':>6} {'laptop':>6}  viewers"]
+    lines = [
+        f"  {'':52} {'R':>3} {'r':>3} {'P':>3} {'rows':>4} {'RU':>5} {'WU':>4} {'Lambda':>6} {'laptop':>6}  viewers"
+    ]
     for name, fields in found.items():
         one = msgspec.convert(fields, Cost)
         viewers = "+".join(map(str, one.to_viewers)) or "0"

@@ -177,7 +177,8 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
         case "B":
             return len(held) if isinstance(held, bytes) else len(base64.b64decode(held))
         case "N":
-            return math.ceil(len(held.strip("-").replace(".", "").strip("0")) / 2) + 1 + held.startswith("-")
+            digits: str = held.strip("-").replace(".", "").strip("0")
+            return math.ceil(len(digits) / 2) + 1 + bool(held.startswith("-"))
         case "BOOL" | "NULL":
             return 1
         case "M":

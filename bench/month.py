@@ -42,7 +42,9 @@ class Price:
 
 
 PRICES: Final = {
-    "read": Price("DynamoDB on demand, read request unit", 0.125, "million", "aws.amazon.com/dynamodb/pricing/on-demand"),
+    "read": Price(
+        "DynamoDB on demand, read request unit", 0.125, "million", "aws.amazon.com/dynamodb/pricing/on-demand"
+    ),
     "write": Price(
         "DynamoDB on demand, write request unit", 0.625, "million", "aws.amazon.com/dynamodb/pricing/on-demand"
     ),
@@ -59,7 +61,12 @@ _HTTP: Final = {
     "the laptop fetches a session's bundle",
     "delete an idle session",
 }
-_NO_MESSAGE: Final = {"sweep, nothing due", "connect: a laptop's WebSocket opens", "a viewer's WebSocket opens"}
+_NO_MESSAGE: Final = {
+    "sweep, nothing due",
+    "connect: a laptop's WebSocket opens",
+    "a viewer's WebSocket opens",
+    "a viewer's WebSocket closes, idle session",
+}
 """Events that are no message: neither opening nor closing a WebSocket is."""
 
 Times = Mapping[str, float]
@@ -67,11 +74,17 @@ Times = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the month: how often each action of the price table happens, and minutes of open WebSockets."""
+    """A part of the month: how often each action of the price table happens, and what comes on top of that.
+
+    Attributes:
+        minutes: of open WebSockets.
+        messages: that actions of other parts send more because of this one.
+    """
 
     name: str
     times: Times
     minutes: float = 0.0
+    messages: float = 0.0
 
 
 def parts() -> tuple[Part, ...]:
@@ -99,12 +112,15 @@ def parts() -> tuple[Part, ...]:
         "a viewer's WebSocket opens": TURNS,
         "attach by WebSocket, idle session, live from now": TURNS,
         "delta, 1 viewer": TURNS * DELTAS,
+        "a viewer's WebSocket closes, idle session": TURNS,
     }
+    # Each record of a turn goes to its viewer: the message, the acceptance, the events. It costs nothing else.
+    pushed = TURNS * (EVENTS + 2.0)
     return (
         Part("one laptop online all month", online, MONTH_S / 60),
         Part("the sweep, once for the whole plane", {"sweep, nothing due": MONTH_S / SWEEP_S}),
         Part(f"{TURNS:,} turns of {EVENTS} events", turns),
-        Part(f"a viewer for each turn, {DELTAS} deltas", watching, TURNS * VIEWED_S / 60),
+        Part(f"a viewer for each turn, {DELTAS} deltas", watching, TURNS * VIEWED_S / 60, pushed),
     )
 
 
@@ -133,7 +149,5 @@ def bill(part: Part, prices: Mapping[str, Cost]) -> Bill:
         is_message = name not in _HTTP | _NO_MESSAGE
         total["message"] += n * (cost.posts + is_message)
     total["minute"] += part.minutes
-    # An event that is watched is a message more; nothing else about it changes.
-    if "delta, 1 viewer" in part.times:
-        total["message"] += TURNS * EVENTS
+    total["message"] += part.messages
     return Bill(part.name, total)

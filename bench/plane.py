@@ -30,7 +30,7 @@ from tests.knocking import WS_URL, World
 REGION = "us-east-1"
 PREFIX = "bench"
 
-_TICK = dict.fromkeys(("version", "account", "region", "detail-type", "source", "time", "id"), "") | {
+_TICK: dict[str, Any] = dict.fromkeys(("version", "account", "region", "detail-type", "source", "time", "id"), "") | {
     "detail": {},
     "resources": [],
 }

@@ -1,8 +1,8 @@
-"""`price`: what each action costs in DynamoDB requests, Lambda invocations and messages; exact, and the same every time.
+"""`price`: what each action costs in DynamoDB requests, Lambda invocations and messages. Exact, the same every time.
 
-Every action goes through the mouth that it has on AWS: HTTP requests through Chalice, frames through the app's WebSocket
-functions. The one exception is the SSE reader, which is asked directly: in the streaming function it is one invocation
-for as long as it reads, and what costs is each of its polls.
+Every action goes through the mouth that it has on AWS: HTTP requests through Chalice, frames through the app's three
+WebSocket functions. The one exception is the SSE reader, which is asked directly: in the streaming function it is one
+invocation for as long as it reads, and what costs is each of its polls.
 """
 
 from __future__ import annotations
@@ -168,6 +168,11 @@ ACTIONS: Final = (
         "detach, the last one of a running turn",
         lambda s: s.running().watched(1),
         lambda s: s.frame("viewer-0=", Detach(session_id=SessionId(s.session_id))),
+    ),
+    Action(
+        "a viewer's WebSocket closes, idle session",
+        lambda s: s.session().watched(1),
+        lambda s: s.world.ws("$disconnect", "viewer-0="),
     ),
     Action("SSE reader opens, idle session", Scene.session, Scene.follow),
     Action("SSE poll, idle", lambda s: _followed(s.session()), Scene.poll),

@@ -67,7 +67,7 @@ def _with_laptop(api: API, home: Path, ws_url: str, count: int) -> dict[str, Any
         wait_online(api, runtime_id, daemon)
         agent_id = bind_agent(api, runtime_id, _AGENT)["id"]
         return {
-            **_followed(api, agent_id, count, "WebSocket", lambda s: follow_by_websocket(ws_url, api, s)[0]),
+            **_followed(api, agent_id, count, "WebSocket", lambda s: follow_by_websocket(ws_url, api, s)),
             **_followed(api, agent_id, count, "SSE", lambda s: follow_by_sse(api, s)),
         }
     finally:

@@ -9,13 +9,15 @@ from msgspec import Struct
 
 from bench.meter import Request
 from bench.plane import MeteredWorld, Site
-from chalicelib.actors.reading import Follower
+from chalicelib.actors.follower import Follower
 from chalicelib.wire import frames
 from chalicelib.wire.codec import encode
 from chalicelib.wire.ids import EventId, OutboxId, RuntimeId, SessionId, TurnId
 from tests.knocking import Laptop, turn_of
 
-TEXT = "The tests of the parser fail because the fixture still has the old column order; I change it and run them again."
+TEXT = (
+    "The tests of the parser fail because the fixture still has the old column order; I change it and run them again."
+)
 """What an event of the agent says here: a sentence, 115 bytes."""
 
 

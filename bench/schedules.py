@@ -16,7 +16,7 @@ ON_MOTO: Final = 10
 
 
 def measure() -> dict[str, Any]:
-    """Schedules a second, in memory and on the real stores over moto. Raises RuntimeError for a schedule with a flaw."""
+    """Schedules a second, in memory and on the real stores over moto. Raises RuntimeError when one has a flaw."""
     with on_moto() as stores:
         return {"in_memory": _rate(IN_MEMORY, in_memory, small=False), "on_moto": _rate(ON_MOTO, stores, small=True)}
 

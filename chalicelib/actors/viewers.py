@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from ..core.catalog import Attachment, Connection, LivePiece
 from ..core.errors import BadRequest
 from ..core.record import Head, open_session
-from ..core.render import parse_cursor, shown, split_frames
+from ..core.render import parse_cursor, shown, split_frames, still_waiting
 from ..core.session_state import SessionState
 from ..wire.codec import encode
 from ..wire.frames import Attach, Attached, DeltaFrame, Detach, ViewerDown, ViewerPing, ViewerPong
 from ..wire.ids import EventId, ReaderId, SessionId, TenantId, TurnId
 from .ports import Stores, session_key
-from .reading import Reading, still_waiting
+from .reading import Reading
 from .rooms import Rooms
 from .sessions import STATUS, SessionObjects, no_session
 

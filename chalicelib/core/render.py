@@ -20,7 +20,8 @@ from ..wire.events import API_TYPES, Event, MessagePlaced, Opaque, Spilled, User
 from ..wire.frames import RecordFrame
 from ..wire.ids import SessionId
 from ..wire.limits import MAX_DOWN_BYTES
-from .record import SessionRecord
+from .record import Head, SessionRecord
+from .session_state import SessionState
 
 _FRAME_ROOM = 512
 """Bytes of a ``record`` frame that are not its events."""
@@ -53,6 +54,18 @@ def parse_cursor(cursor: str) -> tuple[int, int] | None:
     if found is None:
         return None
     return int(found[1]), (int(found[2]) if found[2] else -1)
+
+
+def still_waiting(head: Head[SessionState], page: Sequence[SessionRecord]) -> set[int]:
+    """The records of a page whose messages are shown as waiting: those that wait at the head, or came after it."""
+    return {one.n for one in head.state.waiting} | {record.n for record in page if record.n > head.n}
+
+
+def place_of(one: Shown) -> tuple[int, int]:
+    """A shown event's cursor as a pair that sorts."""
+    place = parse_cursor(one.cursor)
+    assert place is not None, one.cursor
+    return place
 
 
 def shown(

@@ -23,7 +23,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..actors.reading import Follower
+from ..actors.follower import Follower
 from ..actors.session_rows import session_id_of
 from ..core import sse
 from ..core.access import bearer

@@ -308,3 +308,25 @@ class Plane:
 def text(said: str = "Hello") -> MessageIn:
     """A message with one piece of text."""
     return MessageIn((ev.TextBlock(said),))
+
+
+def texts(events: list[dict[str, Any]]) -> list[str]:
+    """What users and agents said in these events."""
+    return [one["content"][0]["text"] for one in events if one["type"] in ("user.message", "agent.message")]
+
+
+def conversation(plane: Plane, waiting: int = 2) -> None:
+    """Two turns lived, a third running, and messages that wait; the second one waited through the first."""
+    plane.post(text("one"))
+    plane.accept()
+    plane.post(text("two"))
+    plane.post(text("three"))
+    plane.batch(plane.said("sevt_1", "first"))
+    plane.batch(plane.ended())
+    plane.batch(plane.said("sevt_2", "second"), plane.ended())
+    plane.batch(plane.said("sevt_3", "third"))
+    for k in range(waiting):
+        plane.post(text(f"waiting {k}"))
+
+
+LIVED = ["one", "first", "two", "second", "three", "third", "waiting 0", "waiting 1"]

@@ -9,7 +9,9 @@ import pytest
 
 from tests.docs.pages import PAGES, ROOT, codes
 
-_FILE = re.compile(r"(?:chalicelib|daemon|docs|infra|tests|changelog\.d|bench)(?:/[\w.-]+)*/?|[\w.-]+\.(?:py|toml|md|txt)")
+_FILE = re.compile(
+    r"(?:chalicelib|daemon|docs|infra|tests|changelog\.d|bench)(?:/[\w.-]+)*/?|[\w.-]+\.(?:py|toml|md|txt)"
+)
 _ON_THE_LAPTOP = {"config.toml", "AGENTS.md", "CLAUDE.md", "GEMINI.md", "SKILL.md"}
 
 

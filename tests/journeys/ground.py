@@ -6,18 +6,25 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.local.stage import API, DaemonProcess, PlaneProcess, bind_agent, enrol, start_daemon, start_plane, wait_online
+from infra.local.stage import (
+    API,
+    DaemonProcess,
+    PlaneProcess,
+    bind_agent,
+    enrol,
+    start_daemon,
+    start_plane,
+    wait_online,
+)
 
 from .leftovers import MARK, working_in
-from .waiting import eventually, until_ended
+from .waiting import eventually
 from .watching import Event, Reader, Viewer, Wire, of_type
 
-POLICIES = ("always_allow", "always_ask")
 _OF_A_PERSON = ("MOOR_API_KEY", "MOOR_SERVER", "MOOR_HOME")
 
 
@@ -56,6 +63,11 @@ class House:
     def ws_url(self) -> str:
         """Where WebSockets connect."""
         return str(self.plane.ready["ws_url"])
+
+    @property
+    def tenant_id(self) -> str:
+        """The first tenant."""
+        return str(self.plane.ready["tenant_id"])
 
     @property
     def plane_env(self) -> dict[str, str]:
@@ -243,18 +255,8 @@ class Session:
             page = f"&page={answer['next_page']}"
 
 
-def until_dead(pid: int) -> None:
-    """Waits for an agent's end."""
-    until_ended(pid)
-
-
 def free_port() -> int:
     """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def run_env(house: House, extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a command that a person runs."""
-    return {**house.ground.env, **extra}

@@ -14,7 +14,7 @@ def until_asked(session: Session, count: int) -> Event:
     """Waits for the ``count``th question of a session. Returns the tool call that is asked for."""
 
     def asks(event: Event) -> bool:
-        return event["type"] == "session.status_idle" and event["stop_reason"]["type"] == "requires_action"
+        return bool(event["type"] == "session.status_idle" and event["stop_reason"]["type"] == "requires_action")
 
     idle = session.reader.until(asks, "a question", count)
     (asked,) = idle["stop_reason"]["event_ids"]

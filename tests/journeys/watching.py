@@ -45,7 +45,13 @@ class Reader:
     """
 
     def __init__(
-        self, api: API, session_id: str, *, after: str | None = "0", last_event_id: str | None = None, deltas: bool = True
+        self,
+        api: API,
+        session_id: str,
+        *,
+        after: str | None = "0",
+        last_event_id: str | None = None,
+        deltas: bool = True,
     ) -> None:
         self.whole: list[tuple[str, Event]] = []
         self.pieces: dict[str, str] = defaultdict(str)
@@ -91,9 +97,7 @@ class Reader:
         terminal = ("completed", "failed", "cancelled", "expired", "unknown")
         receipt = self.until(
             lambda event: (
-                event["type"] == "mooring.receipt"
-                and message_id in event["event_ids"]
-                and event["status"] in terminal
+                event["type"] == "mooring.receipt" and message_id in event["event_ids"] and event["status"] in terminal
             ),
             f"the terminal receipt of {message_id}",
         )
@@ -232,7 +236,8 @@ class Viewer:
         fields = {} if after is None else {"after": after}
         wire.say("attach", session_id=session_id, include=["mooring"], **fields)
         self.attached = wire.until(of_type("attached", session_id=session_id), "attached")
-        self.first = 1 if after == "0" else self.attached["head"] + 1
+        place = None if after is None else after.split(".")
+        self.first = self.attached["head"] + 1 if place is None else max(int(place[0]) + (len(place) == 1), 1)
 
     @property
     def whole(self) -> list[tuple[str, Event]]:

@@ -14,8 +14,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chalicelib.actors.follower import Out
 from chalicelib.actors.ports import Stores
-from chalicelib.actors.reading import Out
 
 PATIENCE_S = 10.0
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from chalicelib import wiring
-from chalicelib.actors.reading import Out
+from chalicelib.actors.follower import Out
 from chalicelib.core import sse
 from chalicelib.core.errors import Busy
 from chalicelib.stream.app import build, owns
