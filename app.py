@@ -9,7 +9,7 @@ from chalice import Chalice, Rate
 from chalicelib.api import agents, pages, replies, runtimes, sessions, sockets
 from chalicelib.wiring import plane
 
-app = Chalice(app_name="mooring")
+app = Chalice(app_name="mooring", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.register_middleware(replies.middleware, "all")
 

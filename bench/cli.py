@@ -41,18 +41,26 @@ def main(argv: list[str]) -> int:
     if options.markdown or options.write:
         _document(write=options.write)
         return 0
-    # What is tried out on purpose is logged as the trouble that it would be elsewhere.
-    logging.getLogger().addHandler(logging.NullHandler())
     found = {}
     for name in names:
         run, show = BENCHES[name]
-        found[name] = run()
+        found[name] = _quietly(run)
         if not options.json:
             sys.stdout.write(f"{name}\n{show(found[name])}\n\n")
             sys.stdout.flush()
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     return 0
+
+
+def _quietly(run: Callable[[], Found]) -> Found:
+    """Without logs: what is tried out on purpose is logged as the trouble that it would be elsewhere."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        return run()
+    finally:
+        logging.disable(before)
 
 
 def _document(*, write: bool) -> None:

@@ -6,13 +6,18 @@ Environment (botocore reads its own beside it, such as ``AWS_ENDPOINT_URL``):
     MOORING_CONNECTIONS_URL   where the @connections API answers; when unset, ``AWS_ENDPOINT_URL``, and without that
                               learnt from the first WebSocket event
     MOORING_WS_URL            where daemons connect; told to them when they enrol
+    POWERTOOLS_LOG_LEVEL      level of the plane's log; ``INFO`` when unset
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from .actors.agents import AgentDefinitions
 from .actors.assembly import assemble
@@ -121,7 +126,20 @@ def reset() -> None:
     use(None)
 
 
+def log_as_json() -> None:
+    """Every record of the plane's becomes one JSON line on standard error, where CloudWatch finds its fields.
+
+    ``POWERTOOLS_LOG_LEVEL`` sets the level, INFO when unset. Calling it again changes nothing.
+    """
+    ours = logging.getLogger("chalicelib")
+    if not ours.handlers:
+        level = os.environ.get("POWERTOOLS_LOG_LEVEL") or "INFO"
+        source = Logger(service="mooring", level=level, stream=sys.stderr)
+        copy_config_to_registered_loggers(source_logger=source, include={ours.name})
+
+
 def _real() -> Plane:
+    log_as_json()
     region = os.environ.get("AWS_REGION") or None
     tables = open_tables(os.environ.get("MOORING_TABLE_PREFIX") or "mooring", region=region)
     # Whoever points all of AWS at a stand-in means the @connections API too; Sockets gives botocore an address itself.

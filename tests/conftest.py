@@ -31,10 +31,11 @@ def aws() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_logger() -> Iterator[None]:
-    """Puts the daemon's logger back: a daemon run in this process takes it from pytest."""
-    ours = logging.getLogger("mooring")
-    kept = ours.handlers[:], ours.propagate, ours.level
+def _own_loggers() -> Iterator[None]:
+    """Puts the loggers of plane and daemon back: either, run in this process, takes its own from pytest."""
+    ours = [logging.getLogger(name) for name in ("mooring", "chalicelib")]
+    kept = [(one.handlers[:], one.propagate, one.level) for one in ours]
     yield
-    ours.handlers, ours.propagate = kept[0], kept[1]
-    ours.setLevel(kept[2])
+    for one, (handlers, propagate, level) in zip(ours, kept, strict=True):
+        one.handlers, one.propagate = handlers, propagate
+        one.setLevel(level)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -79,3 +81,18 @@ def test_daemons_are_told_the_address_of_the_environment(
 ) -> None:
     monkeypatch.setenv("MOORING_WS_URL", "wss://ws.example")
     assert wiring.plane().ws_url() == "wss://ws.example"
+
+
+def test_the_planes_log_is_one_json_line_a_record(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "WARNING")
+    wiring.log_as_json()
+    wiring.log_as_json()
+    log = logging.getLogger("chalicelib.actors.frames")
+    log.info("not told")
+    log.warning("connection=%s session=%s told once", "c1", "sesn_1")
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["service"]) == ("WARNING", "mooring")
+    assert told["message"] == "connection=c1 session=sesn_1 told once"

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalice.app import Response, WebsocketEvent
 
-from ..core.access import KeyPrincipal, RuntimePrincipal, bearer
+from ..core.access import KeyPrincipal, RuntimePrincipal, bearer, kind_of
 from ..core.catalog import Connection
 from ..wire.ids import ConnectionId
 from ..wire.limits import MAX_CONNECTION_S
@@ -54,8 +54,12 @@ def _plane(event: WebsocketEvent) -> Plane:
 
 
 def _secret(handshake: Mapping[str, Any]) -> str | None:
-    """The secret of a handshake: in a header, or, for browsers, which can't set one, in the query."""
+    """The secret of a handshake: in a header, or, for browsers, which can't set one, a ticket in the query.
+
+    Only tickets: an address ends up in logs, and a ticket is good for one session and a short time.
+    """
     headers = {name.lower(): value for name, value in (handshake.get("headers") or {}).items()}
     query = handshake.get("queryStringParameters") or {}
     found = bearer(headers.get("authorization"), headers.get("x-api-key"))
-    return found or query.get("ticket") or query.get("token")
+    ticket = query.get("ticket") or ""
+    return found or (ticket if kind_of(ticket) == "ticket" else None)

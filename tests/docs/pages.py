@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "daemon" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _CODE = re.compile(r"`([^`]+)`")
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def page(name: str) -> str:
@@ -42,8 +43,8 @@ def rows(text: str) -> list[list[str]]:
 
 
 def codes(text: str) -> list[str]:
-    """All pieces of inline code in a text."""
-    return _CODE.findall(text)
+    """All pieces of inline code in a text. One may be broken over two lines."""
+    return [" ".join(one.split()) for one in _CODE.findall(_FENCED.sub("", text))]
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -31,11 +31,34 @@ def main(runtime: str, tenant: str, state: str) -> None:
     hashes = {name: token_hash(secret) for name, secret in made.items()}
     tables.tenants.put(Tenant(tenant_id=second, name="another team", created_at=now))
     for tenant_id, name, revoked_at in ((second, "foreign_key", None), (first, "revoked_key", now)):
-        key_id = KeyId(f"key_{secrets.token_hex(8)}")
-        key = ApiKey(key_hash=hashes[name], key_id=key_id, tenant_id=tenant_id, name=name, created_at=now)
-        tables.tenants.put_key(key)
-        if revoked_at is not None:
-            tables.tenants.revoke_key(hashes[name], revoked_at)
+        tables.tenants.put_key(
+            ApiKey(
+                key_hash=hashes[name],
+                key_id=KeyId(f"key_{secrets.token_hex(8)}"),
+                tenant_id=tenant_id,
+                name=name,
+                created_at=now,
+                revoked_at=revoked_at,
+            )
+        )
+    tables.runtimes.put_token(
+        RuntimeToken(
+            token_hash=hashes["revoked_token"],
+            tenant_id=first,
+            runtime_id=RuntimeId(runtime),
+            created_at=now,
+            revoked_at=now,
+        )
+    )
+    tables.runtimes.put_code(
+        ConnectCode(
+            code_hash=hashes["expired_code"],
+            tenant_id=first,
+            key_id=KeyId("key_of_nobody"),
+            state_hash=token_hash(state),
+            expires_at=now - 1.0,
+        )
+    )
     print(json.dumps(made))
 
 

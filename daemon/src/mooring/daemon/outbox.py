@@ -27,6 +27,9 @@ from .ports import Identity
 HELLO_S: Final = 5.0
 """How often ``hello`` is repeated until ``welcome`` comes (seconds)."""
 
+MIN_PING_S: Final = 1.0
+"""No plane makes a daemon ping more often than this (seconds)."""
+
 RESEND_S: Final = 20.0
 """A batch without an answer for this long is sent again (seconds)."""
 
@@ -103,7 +106,7 @@ class Outbox:
         now = self._clock()
         self._connected = self.online = True
         self._epoch, self._stale_epoch = frame.epoch, None
-        self._ping_s = frame.ping_s
+        self._ping_s = max(MIN_PING_S, frame.ping_s)
         self._ping_at = now
         self._sent_at.clear()
         self._send_batches(self._journal.in_flight(), now)

@@ -37,11 +37,20 @@ _MODES: Final[Mapping[tuple[str, PermissionPolicy], str]] = MappingProxyType(
 _CLAUDE_TOOLS: Final = ("Bash", "Edit", "NotebookEdit", "WebFetch", "WebSearch", "Write")
 """Claude's tools that change something or reach out."""
 
-_OPENCODE_TOOLS: Final = ("bash", "edit", "external_directory", "task", "webfetch", "websearch", "codesearch")
-"""OpenCode's permissions for the same."""
+_OPENCODE_RULES: Final = ("bash", "edit", "external_directory", "task")
+"""OpenCode's permissions for the same. As objects they are merged into the owner's rules and leave the finer ones."""
 
-_FAILURES: Final = {"jetbrains": {"air": {"version": 1, "capabilities": ["sessionFailure"]}}}
-"""An extension of the adapter's, named for the client that it was made for: failures of a turn as data, not as text."""
+_OPENCODE_ACTIONS: Final = ("codesearch", "webfetch", "websearch")
+"""Those of its permissions that are one word; given an object it drops the whole configuration."""
+
+_CODEX_CLIENT: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        # Failures of a turn as data, not as text of an answer. The extension is named for the client it was made for.
+        "jetbrains": {"air": {"version": 1, "capabilities": ["sessionFailure"]}},
+        # With that extension the adapter tells what a command puts out only to those who say that they listen.
+        "terminal_output_delta": True,
+    }
+)
 
 
 def session_mode(agent_id: str, policy: PermissionPolicy) -> str | None:
@@ -59,9 +68,8 @@ def variables(agent_id: str, policy: PermissionPolicy, mcp_servers: Sequence[str
     """
     if agent_id != "opencode" or policy != "always_ask":
         return {}
-    # As objects these are merged into the owner's rules, and leave the finer ones among those as they are.
-    rules = {name: {"*": "ask"} for name in (*_OPENCODE_TOOLS, *(f"{server}_*" for server in mcp_servers))}
-    return {"OPENCODE_PERMISSION": json.dumps(rules)}
+    rules = {name: {"*": "ask"} for name in (*_OPENCODE_RULES, *(f"{server}_*" for server in mcp_servers))}
+    return {"OPENCODE_PERMISSION": json.dumps({**rules, **dict.fromkeys(_OPENCODE_ACTIONS, "ask")})}
 
 
 def request_meta(spec: ChildSpec) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def request_meta(spec: ChildSpec) -> dict[str, Any]:
 
 def client_meta(agent_id: str) -> dict[str, Any]:
     """Returns what goes into ``_meta`` of the client's capabilities."""
-    return _FAILURES if agent_id == "codex-acp" else {}
+    return dict(_CODEX_CLIENT) if agent_id == "codex-acp" else {}
 
 
 def failure_in(meta: object) -> Mapping[str, Any] | None:
