@@ -134,7 +134,7 @@ def log_as_json() -> None:
     ours = logging.getLogger("chalicelib")
     if not ours.handlers:
         level = os.environ.get("POWERTOOLS_LOG_LEVEL") or "INFO"
-        source = Logger(service="mooring", level=level, stream=sys.stderr)
+        source = Logger(service="mooring-plane", level=level, stream=sys.stderr)
         copy_config_to_registered_loggers(source_logger=source, include={ours.name})
 
 

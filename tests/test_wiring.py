@@ -83,16 +83,11 @@ def test_daemons_are_told_the_address_of_the_environment(
     assert wiring.plane().ws_url() == "wss://ws.example"
 
 
-def test_the_planes_log_is_one_json_line_a_record(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "WARNING")
+def test_the_planes_log_is_one_json_line_a_record(capsys: pytest.CaptureFixture[str]) -> None:
     wiring.log_as_json()
     wiring.log_as_json()
-    log = logging.getLogger("chalicelib.actors.frames")
-    log.info("not told")
-    log.warning("connection=%s session=%s told once", "c1", "sesn_1")
+    logging.getLogger("chalicelib.actors.frames").warning("connection=%s session=%s told once", "c1", "sesn_1")
     (line,) = capsys.readouterr().err.splitlines()
     told = json.loads(line)
-    assert (told["level"], told["service"]) == ("WARNING", "mooring")
+    assert (told["level"], told["service"]) == ("WARNING", "mooring-plane")
     assert told["message"] == "connection=c1 session=sesn_1 told once"

@@ -152,6 +152,7 @@ class ObjectLoop(Generic[S, E, C]):
             prev=head.hash,
             state=step.state,
             events=events,
+            nonce=self._clock.token(8),
             cause=cause.key if cause else None,
             cause_digest=cause.digest if cause else None,
         )

@@ -25,9 +25,13 @@ _FRONT = """<!doctype html>
 <p>This is the control plane of your team's coding agents. The agents run on your own laptops; each laptop holds one
 outgoing connection to this plane, and whoever has an API key can talk to them from anywhere.</p>
 <h2>Connect a laptop</h2>
-<pre>pip install mooring-daemon
-moor setup
+<p>Ask for a connect code, good for five minutes and one laptop:</p>
+<pre>curl -H 'Authorization: Bearer moor_…' -d '{"state":"choose-any-words"}' \
+     -H 'Content-Type: application/json' PLANE/v1/runtimes/connect-runtime</pre>
+<p>Then, on the laptop, with the <code>moor</code> command from the <code>daemon/</code> folder of Mooring's source:</p>
+<pre>moor setup --server PLANE --code CODE --state choose-any-words --no-service
 moor daemon</pre>
+<p><code>PLANE</code> is the address of this page.</p>
 <h2>Talk to an agent</h2>
 <p>The API is that of Managed Agents: <code>POST v1/agents</code>, <code>POST v1/sessions</code>,
 <code>POST v1/sessions/{id}/events</code>, and <code>GET v1/sessions/{id}/events/stream</code> to watch it work. Send

@@ -31,6 +31,7 @@ class Record(Struct, Generic[S, E], frozen=True, kw_only=True):
         prev: SHA-256 of the stored bytes of record ``n - 1``.
         state: the object's state after it.
         events: what happened, in order; a cursor is ``n.index`` into it.
+        nonce: chance of its writer's, so that no two writers' records are alike.
         cause: idempotency key of the request that made it, or None.
         cause_digest: SHA-256 of that request's body; the same key with another one is refused.
     """
@@ -40,6 +41,7 @@ class Record(Struct, Generic[S, E], frozen=True, kw_only=True):
     prev: str
     state: S
     events: tuple[E, ...] = ()
+    nonce: str = ""
     cause: str | None = None
     cause_digest: str | None = None
 

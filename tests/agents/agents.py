@@ -6,7 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+
+from infra.local.stage import bind_agent
+from tests.journeys.ground import House, Laptop
+from tests.journeys.leftovers import MARK
 
 from .install import PLACE
 
@@ -22,20 +26,48 @@ class Agent:
         id: what an agent's definition binds to.
         command: program and arguments.
         prepare: writes what the agent reads in its private home; gives its variables. Takes home and model's address.
+        after_denial: how a turn ends whose call was denied. Codex has no other word for a denial than one that ends it.
+        loads_at_once: whether it finds a conversation that began within the same minute of the clock. Gemini CLI names
+            its file by the minute and begins a new one over it.
     """
 
     id: str
     command: tuple[str, ...]
     prepare: Callable[[Path, str], dict[str, str]] = field(repr=False)
+    after_denial: Literal["completed", "cancelled"] = "completed"
+    loads_at_once: bool = True
 
-    def config(self, home: Path, llm_url: str) -> str:
+    def config(self, home: Path, llm_url: str, **variables: str) -> str:
         """Its part of the daemon's configuration file."""
         home.mkdir(parents=True)
-        env = {"HOME": str(home), **_private(home), **self.prepare(home, llm_url)}
+        env = {"HOME": str(home), **_private(home), **self.prepare(home, llm_url), **variables}
         program, *arguments = self.command
         lines = [f"[agents.{self.id}]", f"command = {json.dumps(program)}", f"args = {json.dumps(arguments)}"]
         lines += [f"[agents.{self.id}.env]", *(f"{name} = {json.dumps(value)}" for name, value in env.items())]
         return "\n".join(lines) + "\n"
+
+
+class AgentLaptop(Laptop):
+    """A laptop with one real agent."""
+
+    def __init__(self, house: House, agent: Agent, llm_url: str) -> None:
+        super().__init__(house, house.folder / agent.id)
+        self.real = agent
+        config = agent.config(self.home / "private", llm_url, **{MARK: house.ground.mark})
+        (self.home / "config.toml").write_text(config)
+
+    def agent(self, policy: str = "always_allow") -> str:
+        """The id of an agent on this laptop; its system prompt holds `mark`."""
+        if policy not in self._agents:
+            wishes = {"name": f"{self.real.id} {policy}", "permission_policy": policy, "system": f"Say {self.mark}."}
+            made = bind_agent(self.house.api, self.runtime_id, self.real.id, **wishes)
+            self._agents[policy] = made["id"]
+        return self._agents[policy]
+
+    @property
+    def mark(self) -> str:
+        """A word that nobody but the agent's system prompt knows."""
+        return f"MARK_{self.real.id.replace('-', '_')}"
 
 
 def _private(home: Path) -> dict[str, str]:
@@ -97,8 +129,8 @@ def _opencode(home: Path, llm_url: str) -> dict[str, str]:
 
 AGENTS: Final = (
     Agent("claude-acp", (_NODE, str(_MODULES / ".bin" / "claude-agent-acp")), _claude),
-    Agent("codex-acp", (_NODE, str(_MODULES / ".bin" / "codex-acp")), _codex),
-    Agent("gemini", (_NODE, str(_MODULES / ".bin" / "gemini"), "--acp"), _gemini),
+    Agent("codex-acp", (_NODE, str(_MODULES / ".bin" / "codex-acp")), _codex, after_denial="cancelled"),
+    Agent("gemini", (_NODE, str(_MODULES / ".bin" / "gemini"), "--acp"), _gemini, loads_at_once=False),
     # Its npm package is a script that puts this program in its own place.
     Agent("opencode", (str(_MODULES / "opencode-linux-x64" / "bin" / "opencode"), "acp"), _opencode),
 )

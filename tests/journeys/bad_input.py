@@ -15,7 +15,7 @@ CODE_STATE = "state-of-the-journey"
 Who = Literal[
     "key", "foreign_key", "revoked_key", "unknown_key", "nobody", "asleep", "ghost", "revoked_token", "unknown_token"
 ]
-"""Whose secret is shown: of a tenant, of a laptop's daemon (``asleep`` never said hello, ``ghost`` did), or no one's."""
+"""Whose secret is shown: a tenant's, a laptop's (``asleep`` never said hello, ``ghost`` did), or no one's."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ ASKS = [
     Ask("a filter that nobody knows", "GET", "/v1/sessions?status=idle", 400, "unsupported_filter"),
     Ask("an agent without a name", "POST", "/v1/agents", 400, "bad_request", {"model": "x"}),
     Ask("another harness", "POST", "/v1/agents", 400, "unsupported_harness", {"name": "x", "harness": "else"}),
-    Ask("an address that is none", "GET", "/v1/nothing", 404, "not_found"),
+    Ask("an address that is none", "GET", "/v1/nothing", 404, "route_not_found"),
     Ask("a method that is none", "DELETE", "/v1/sessions", 405, "method_not_allowed"),
     # Connect codes.
     Ask("a code that nobody made", "POST", EXCHANGE, 400, "code_invalid", exchange("0" * 32), who="nobody"),

@@ -18,11 +18,12 @@ import websocket
 from infra.local.stage import API, bind_agent
 
 from .bad_input import ASKS, CODE_STATE, REFUSED_AT_THE_DOOR, SAYS, Ask, Say, Who, exchange, message
-from .ground import House, Laptop
-from .waiting import PATIENCE_S
+from .ground import Ground, House, Session
+from .remembered import Tables
+from .waiting import PATIENCE_S, eventually
 from .watching import Wire, of_type
 
-pytestmark = pytest.mark.xdist_group("journeys")
+pytestmark = pytest.mark.xdist_group("journeys of crashes and strangers")
 
 ROOT = Path(__file__).parents[2]
 RACERS = 20
@@ -34,6 +35,7 @@ class Scene:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.tables = Tables(str(house.plane.ready["aws_endpoint_url"]))
         self.asleep, self.ghost = house.laptop("asleep"), house.laptop("ghost")
         self.secrets = self._strangers()
         self.foreign = API(house.plane.url, self.secrets["foreign_key"])
@@ -47,7 +49,7 @@ class Scene:
         posted = house.api.ok("POST", path, message(), **{"idempotency-key": "used-before"})
         self.names["event"] = posted["data"][0]["id"]
         house.api.ok("POST", "/agents/runtime/exchange", exchange(self.names["used_code"]))
-        self.wires = {one: Wire(house.ws_url, self.secret(one)) for one in ("key", "asleep", "ghost")}  # type: ignore[arg-type]
+        self.wires = {one: Wire(house.ws_url, self.secret(one)) for one in ("key", "asleep", "ghost")}
         hello = {"runtime_id": self.ghost.runtime_id, "instance": "ghost", "seq": 1, "outbox": "outbox-of-a-ghost"}
         self.wires["ghost"].say("hello", **hello)
         self.wires["ghost"].until(of_type("welcome"), "welcome")
@@ -76,27 +78,12 @@ class Scene:
         """A fresh connect code."""
         return str(api.ok("POST", "/v1/runtimes/connect-runtime", {"state": CODE_STATE})["code"])
 
-    def look(self) -> dict[str, Any]:
-        """Everything that either tenant can see, but for the time of a laptop's last sign of life."""
-        seen: dict[str, Any] = {}
-        for name, api, sessions in (
-            ("ours", self.house.api, ("session", "ghost_session")),
-            ("theirs", self.foreign, ("foreign_session",)),
-        ):
-            runtimes = api.ok("GET", "/v1/runtimes")["runtimes"]
-            seen[f"{name}: runtimes"] = [{**one, "last_heartbeat": None} for one in runtimes]
-            for what in ("agents", "sessions"):
-                seen[f"{name}: {what}"] = api.ok("GET", f"/v1/{what}?limit=100")["data"]
-            for one in sessions:
-                path = f"/v1/sessions/{self.names[one]}/events?include=mooring"
-                seen[f"{name}: {one}"] = api.ok("GET", path)["data"]
-        return seen
-
     def close(self) -> None:
         """Leaves."""
         for wire in self.wires.values():
             wire.close()
         self.foreign.pool.clear()
+        self.tables.close()
 
     def _strangers(self) -> dict[str, str]:
         command = [sys.executable, "-m", "tests.journeys.strangers"]
@@ -121,21 +108,25 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(house: House) -> Iterator[Scene]:
+def scene(ground: Ground) -> Iterator[Scene]:
+    house = House(ground, "strangers")
     made = Scene(house)
     yield made
     made.close()
+    house.stop()
 
 
-@pytest.fixture(scope="module")
-def untouched(scene: Scene) -> dict[str, Any]:
-    """What there is to see before anything bad was sent; and after, if nothing of it was half done."""
-    return scene.look()
+@pytest.fixture
+def nothing_is_written(scene: Scene) -> Iterator[None]:
+    """What the plane remembers is the same before and after."""
+    before = scene.tables.rows()
+    yield
+    assert scene.tables.rows() == before
 
 
 @pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.name)
 def test_a_bad_request_is_refused_and_leaves_everything_as_it_was(
-    scene: Scene, untouched: dict[str, Any], ask: Ask
+    scene: Scene, nothing_is_written: None, ask: Ask
 ) -> None:
     """Catches a refusal without its code, one that tells more than it should, and a request that was done by half."""
     body = ask.body if isinstance(ask.body, str) else json.dumps(ask.body)
@@ -150,7 +141,6 @@ def test_a_bad_request_is_refused_and_leaves_everything_as_it_was(
     assert (answer.status, told["error"]["code"]) == (ask.status, ask.code)
     assert told["request_id"] == answer.headers["request-id"]
     assert "Traceback" not in answer.data.decode()
-    assert scene.look() == untouched
 
 
 def test_what_is_foreign_answers_exactly_as_what_is_absent(scene: Scene) -> None:
@@ -166,7 +156,7 @@ def test_what_is_foreign_answers_exactly_as_what_is_absent(scene: Scene) -> None
 
 @pytest.mark.parametrize("say", SAYS, ids=lambda say: say.name)
 def test_a_bad_frame_is_refused_and_leaves_everything_as_it_was(
-    scene: Scene, untouched: dict[str, Any], say: Say
+    scene: Scene, nothing_is_written: None, say: Say
 ) -> None:
     """Catches a frame that ends its connection, is believed although it is not its sender's to say, or is ignored."""
     wire = scene.wires[say.who]
@@ -175,9 +165,8 @@ def test_a_bad_frame_is_refused_and_leaves_everything_as_it_was(
     told = wire.until(of_type("error"), "a refusal", start)
     assert told["code"] == say.code
     assert told["message"]
-    assert scene.look() == untouched
-    wire.send(json.dumps({"type": "dance"}))
-    wire.until(of_type("error", code="unknown_frame", of="dance"), "an answer to the next frame", start)
+    wire.say(f"next-{start}")
+    wire.until(of_type("error", code="unknown_frame", of=f"next-{start}"), "an answer to the next frame", start)
 
 
 @pytest.mark.parametrize("who", REFUSED_AT_THE_DOOR)
@@ -194,7 +183,7 @@ def test_a_socket_is_refused_by_its_status_to_who_is_not_known(scene: Scene, who
     [("a frame of 33 KB", 1009), ("a message of 129 KB", 1009), ("a binary message", 1003)],
 )
 def test_what_the_gateway_does_not_carry_closes_the_socket(
-    scene: Scene, untouched: dict[str, Any], what: str, close_code: int
+    scene: Scene, nothing_is_written: None, what: str, close_code: int
 ) -> None:
     """Catches a local gateway that carries what AWS would not."""
     wire = scene.house.wire()
@@ -209,23 +198,25 @@ def test_what_the_gateway_does_not_carry_closes_the_socket(
     assert wire.until_closed() == close_code
     assert wire.frames == []
     wire.close()
-    assert scene.look() == untouched
 
 
 def test_a_message_that_just_fits_is_carried(scene: Scene) -> None:
-    """Catches limits that are too tight: the rows above would pass without any socket."""
+    """Catches limits that are too tight, and tables that would look untouched whatever is written."""
+    before = scene.tables.rows()
     wire = scene.house.wire()
     attach = json.dumps({"type": "attach", "session_id": scene.names["session"], "more": "x" * 120 * 1024})
     wire.send_in_pieces(attach, 30 * 1024)
     wire.until(of_type("attached", session_id=scene.names["session"]), "attached")
+    assert scene.tables.rows() != before
+    wire.say("detach", session_id=scene.names["session"])
+    eventually("detached", lambda: scene.tables.rows() == before)
     wire.close()
 
 
 def test_a_full_queue_is_refused_with_the_time_to_come_back(scene: Scene) -> None:
     """Catches a queue without an end, and a refusal that programs can't wait for."""
     api = scene.house.api
-    session_id = scene.asleep.session()
-    with session_id as session:
+    with scene.asleep.session() as session:
         sent = [session.say(f"Message {number}.") for number in range(MAX_WAITING)]
         before = session.pages()
         answer = api.pool.request(
@@ -240,8 +231,9 @@ def test_a_full_queue_is_refused_with_the_time_to_come_back(scene: Scene) -> Non
         assert [event["id"] for event in before if event["type"] == "user.message"] == sent
 
 
-def test_of_many_that_race_for_one_connect_code_exactly_one_gets_a_token(scene: Scene, house: House) -> None:
+def test_of_many_that_race_for_one_connect_code_exactly_one_gets_a_token(scene: Scene) -> None:
     """Catches a code that is read first and marked as used later."""
+    house = scene.house
     code, together = scene.code(house.api), Barrier(RACERS)
 
     def race(number: int) -> tuple[int, Any]:
@@ -260,15 +252,20 @@ def test_of_many_that_race_for_one_connect_code_exactly_one_gets_a_token(scene: 
     assert len(house.api.ok("GET", "/v1/runtimes")["runtimes"]) == before + 1
 
 
-def test_a_wrong_guess_does_not_use_a_connect_code_up(scene: Scene, house: House) -> None:
+def test_a_wrong_guess_does_not_use_a_connect_code_up(scene: Scene) -> None:
     """Catches a stranger who knows nothing and shuts a laptop out."""
+    house = scene.house
     code = scene.code(house.api)
     path = "/agents/runtime/exchange"
     assert house.api.call("POST", path, exchange(code, "another state"))[0] == 400
     assert house.api.call("POST", path, {**exchange(code), "code_verifier": "v" * 43})[0] == 200
 
 
-def test_after_all_of_it_a_laptop_is_served_as_before(laptop: Laptop) -> None:
+def test_after_all_of_it_a_laptop_is_served_as_before(scene: Scene) -> None:
     """Catches a plane that refuses well and then serves nobody."""
-    with laptop.session() as session:
-        assert session.ask("Hello.") == ["You said: Hello."]
+    scene.wires["asleep"].close()
+    scene.asleep.start()
+    session = Session(scene.house, scene.names["session"])
+    with session:
+        session.reader.until_settled(scene.names["event"])
+        assert session.said() == ["You said: Hello."]

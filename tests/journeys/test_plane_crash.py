@@ -13,7 +13,7 @@ import pytest
 from .ground import Ground, House, Laptop, Session
 from .waiting import PATIENCE_S, eventually
 
-pytestmark = pytest.mark.xdist_group("journeys of crashes")
+pytestmark = pytest.mark.xdist_group("journeys of crashes and strangers")
 
 ROOT = Path(__file__).parents[2]
 

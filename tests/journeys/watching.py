@@ -161,6 +161,9 @@ class Wire:
         self.board = Board()
         header = [f"Authorization: Bearer {secret}"]
         self._socket = websocket.create_connection(ws_url, header=header, timeout=PATIENCE_S)
+        self._socket.settimeout(
+            None
+        )  # Its thread reads until there is nothing more; it is who waits that is impatient.
         self._thread = threading.Thread(target=self._read, name="wire")
         self._thread.start()
 
