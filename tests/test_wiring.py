@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -83,11 +86,17 @@ def test_daemons_are_told_the_address_of_the_environment(
     assert wiring.plane().ws_url() == "wss://ws.example"
 
 
-def test_the_planes_log_is_one_json_line_a_record(capsys: pytest.CaptureFixture[str]) -> None:
-    wiring.log_as_json()
-    wiring.log_as_json()
-    logging.getLogger("chalicelib.actors.frames").warning("connection=%s session=%s told once", "c1", "sesn_1")
-    (line,) = capsys.readouterr().err.splitlines()
-    told = json.loads(line)
+def test_the_planes_log_is_one_json_line_a_record() -> None:
+    code = """
+import logging
+from chalicelib import wiring
+wiring.log_as_json()
+wiring.log_as_json()
+logging.getLogger("chalicelib.actors.frames").info("not told")
+logging.getLogger("chalicelib.actors.frames").warning("connection=%s session=%s told once", "c1", "sesn_1")
+"""
+    env = {**os.environ, "POWERTOOLS_LOG_LEVEL": "WARNING", "PYTHONPATH": str(Path(__file__).parents[1])}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    told = json.loads(ran.stderr)
     assert (told["level"], told["service"]) == ("WARNING", "mooring-plane")
     assert told["message"] == "connection=c1 session=sesn_1 told once"

@@ -13,6 +13,9 @@ from bench.unwatched import grown
 from mooring.wire.frames import SessionDelta
 
 
+pytestmark = pytest.mark.xdist_group("price")
+
+
 @pytest.fixture(scope="module")
 def priced() -> Mapping[str, Cost]:
     return prices()
