@@ -12,7 +12,6 @@ from bench.scene import Cost
 from bench.unwatched import grown
 from mooring.wire.frames import SessionDelta
 
-
 pytestmark = pytest.mark.xdist_group("price")
 
 

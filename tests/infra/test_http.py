@@ -39,8 +39,10 @@ def test_route_gets_path_and_query(gateway: RunningGateway) -> None:
 
 def test_an_unknown_route_is_refused_in_the_planes_shape_and_repeats_no_secret(gateway: RunningGateway) -> None:
     """Catches Chalice's own answer, which names the Authorization header it was given."""
-    status, body = asked(gateway, "GET", "/nowhere", Authorization="Bearer moor_secret")
-    assert (status, body["error"]["code"]) == (404, "route_not_found")
+    with requested(gateway, "GET", "/nowhere", Authorization="Bearer moor_secret") as answer:
+        body = json.loads(answer.read())
+    assert (answer.status, body["error"]["code"]) == (404, "route_not_found")
+    assert answer.headers["request-id"] == body["request_id"]
     assert "secret" not in json.dumps(body)
 
 

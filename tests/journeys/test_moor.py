@@ -174,6 +174,3 @@ def test_setup_again_and_setup_after_uninstall_give_the_same_runtime(own: Laptop
     assert moor(own.home, "daemon", env=env).returncode == EXIT_NOT_SET_UP
 
     assert enrol(own.house.api, own.home, env) == own.runtime_id
-    own.start()
-    with own.session() as session:
-        assert session.ask("Hello.") == ["You said: Hello."]
