@@ -144,8 +144,8 @@ class HTTPGateway:
             why = f"There is no {scope['method']} {scope['path']}."
             request_id = f"req_{uuid.uuid4().hex}"
             fault = plain_fault(404, "route_not_found", why, request_id)
-            headers = [(b"content-type", b"application/json"), (b"request-id", request_id.encode())]
-            await _respond(send, fault.status, headers, json.dumps(fault.body).encode())
+            told = [(b"content-type", b"application/json"), (b"request-id", request_id.encode())]
+            await _respond(send, fault.status, told, json.dumps(fault.body).encode())
         except Exception:  # A Lambda entry: whatever gets through Chalice is API Gateway's 502.
             log.exception("method=%s path=%s failed", scope["method"], scope["path"])
             await _respond_json(send, 502, "Internal server error")

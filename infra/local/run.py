@@ -1,7 +1,8 @@
-"""`python -m infra.local run`: the demo that stays up, keeps its data in `.mooring/`, and says what to try next."""
+"""`python -m infra.local run [--data DIR]`: the demo that stays up, keeps its data, and says what to try next."""
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import threading
@@ -16,25 +17,25 @@ POLL_S = 0.5
 
 def main(argv: list[str]) -> int:
     """Runs until SIGINT or SIGTERM. Returns 0 after a clean stop, 1 when something did not start or died."""
-    if argv:
-        sys.stderr.write("usage: python -m infra.local run\n")
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m infra.local run", description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where everything is kept")
+    data = parser.parse_args(argv).data.resolve()
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopped.set())
     screen = Screen()
     plane: PlaneProcess | None = None
     daemon: DaemonProcess | None = None
-    DATA.mkdir(mode=0o700, exist_ok=True)
-    home = DATA / "laptop"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home = data / "laptop"
     home.mkdir(mode=0o700, exist_ok=True)
     try:
         screen.step("starting the plane")
-        plane = start_plane(DATA / "plane.log", "--data", str(DATA / "aws"))
+        plane = start_plane(data / "plane.log", "--data", str(data / "aws"))
         api = API(plane.url, plane.api_key)
         daemon, runtime = connect_laptop(api, home, screen)
         one_turn(api, runtime, screen)
-        _say_what_next(screen, plane, home)
+        _say_what_next(screen, plane, data)
         while not stopped.wait(POLL_S):
             if plane.process.poll() is not None or daemon.process.poll() is not None:
                 raise StageError(f"A process ended; the logs are {plane.log_path} and {daemon.log_path}.")
@@ -49,13 +50,13 @@ def main(argv: list[str]) -> int:
             plane.stop()
 
 
-def _say_what_next(screen: Screen, plane: PlaneProcess, home: Path) -> None:
+def _say_what_next(screen: Screen, plane: PlaneProcess, data: Path) -> None:
     moor = Path(sys.executable).with_name("moor")
     shown = moor.relative_to(Path.cwd()) if moor.is_relative_to(Path.cwd()) else moor
-    screen.step("Mooring is up; its data is in .mooring/. Ctrl-C stops it.")
+    screen.step(f"Mooring is up; its data is in {data}. Ctrl-C stops it.")
     screen.say(f"  API   {plane.url}")
     screen.say(f"  key   {plane.api_key}")
     screen.say("  try:")
-    screen.say(f"    export MOOR_HOME={home} MOOR_SERVER={plane.url} MOOR_API_KEY={plane.api_key}")
+    screen.say(f"    export MOOR_HOME={data / 'laptop'} MOOR_SERVER={plane.url} MOOR_API_KEY={plane.api_key}")
     screen.say(f'    {shown} ask "What can you do?"')
     screen.say(f"    curl -H 'Authorization: Bearer {plane.api_key}' {plane.url}/v1/sessions")

@@ -87,7 +87,7 @@ def request_meta(spec: ChildSpec) -> dict[str, Any]:
 
 def client_meta(agent_id: str) -> dict[str, Any]:
     """Returns what goes into ``_meta`` of the client's capabilities."""
-    return dict(_CODEX_CLIENT) if agent_id == "codex-acp" else {}
+    return dict(_CODEX_CLIENT) if agent_id in ("codex-acp", "claude-acp") else {}
 
 
 def failure_in(meta: object) -> Mapping[str, Any] | None:
