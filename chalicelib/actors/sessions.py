@@ -191,9 +191,7 @@ class SessionObjects:
         now, looked = self._stores.clock.now(), 0
         for item in self._stores.work.due(now):
             looked += 1
-            head = self._look(item, self._rooms.view(item.runtime_id), ())
-            if head and has_work(head.state):
-                self._stores.work.postpone(item, next_look(head.state, self._stores.clock.now()))
+            self._look(item, self._rooms.view(item.runtime_id), ())
         return looked
 
     def _look(self, item: WorkItem, room: RoomState | None, active: tuple[TurnId, ...]) -> Head[SessionState] | None:
@@ -210,9 +208,21 @@ class SessionObjects:
         if done.head.state.status != "open":
             self._stores.sessions.delete(item.tenant_id, item.session_id)
         self._delivery.send_owed(item.tenant_id, done.head.state, room, done.record)
-        if not has_work(done.head.state):
-            self._stores.work.delete(item.runtime_id, item.session_id, done.head.n)
+        self._plan(item, done.head)
         return done.head
+
+    def _plan(self, item: WorkItem, head: Head[SessionState]) -> None:
+        """Sets when the sweep is to look again: later once its time has come, sooner when a deadline comes before it.
+
+        An item whose record was never written, because its writer died before, stays until later work ends.
+        """
+        now = self._stores.clock.now()
+        if not has_work(head.state) and item.intent <= head.n:
+            self._stores.work.delete(item.runtime_id, item.session_id, head.n)
+            return
+        due = next_look(head.state, now)
+        if due < item.due or item.due <= now:
+            self._stores.work.postpone(item, due)
 
     # ---- after a commit
 

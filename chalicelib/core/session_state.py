@@ -20,6 +20,10 @@ LOOK_AGAIN_S = 60.0
 """After work begins, the sweep first looks after this many seconds: it repairs what a killed Lambda never sent."""
 
 
+LOOK_AT_SENT_S = 600.0
+"""A turn that its machine has not confirmed is looked at again after this many seconds: its limits may have begun."""
+
+
 class RoomView(Struct, frozen=True):
     """What a session needs to know of its runtime's room, as of one read of the room's newest record."""
 
@@ -173,14 +177,13 @@ def stray(state: SessionState, turn_id: TurnId, order: int) -> OwedCancel | Owed
 def next_look(state: SessionState, now: float) -> float:
     """When the sweep should look at a session with work again (epoch seconds).
 
-    The earliest deadline there is, but never sooner than ``LOOK_AGAIN_S`` from now unless the deadline itself is; half
-    of the idle limit at most, since activity moves that deadline.
+    The earliest deadline there is; the idle limit's counts half of it from now at least, since activity moves it.
     """
     times = [one.expires_at for one in state.waiting]
     turn = state.turn
     if turn is not None:
         if turn.began_at is None:
-            times.append(turn.message.expires_at)
+            times.append(min(turn.message.expires_at, now + LOOK_AT_SENT_S))
         else:
             if state.hard_limit_s:
                 times.append(turn.began_at + state.hard_limit_s)

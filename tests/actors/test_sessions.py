@@ -353,6 +353,20 @@ def test_a_message_that_expires_before_those_it_waits_behind_is_looked_at_in_its
     assert len(plane.state.waiting) == 1
 
 
+def test_limits_hold_for_a_turn_whose_message_waited_for_its_machine(plane: Plane) -> None:
+    """Catches a due time left where it stood for the waiting message: a day away, with nobody there to ping."""
+    plane.session()
+    plane.post(text())
+    plane.clock.time += 60
+    assert plane.actors.sessions.sweep() == 1
+    plane.laptop()
+    plane.accept()
+    plane.actors.frames.disconnected(C1)
+    plane.clock.time += 2 * 3600
+    assert plane.actors.sessions.sweep() == 1
+    assert plane.state.turn is None
+
+
 def test_the_sweep_expires_what_waited_too_long_and_removes_its_item(plane: Plane) -> None:
     plane.session()
     plane.post(expires_in_s=120.0)

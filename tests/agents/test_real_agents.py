@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.journeys.ground import Session
-from tests.journeys.leftovers import running
-from tests.journeys.waiting import eventually
+from tests.journeys.leftovers import running, working_in
+from tests.journeys.waiting import eventually, until_ended
 from tests.journeys.watching import Event, of_type, text_of
 
 from .agents import AgentLaptop
-from .fake_llm import FakeLLM, Seen
+from .fake_llm import FakeLLM
 
 pytestmark = pytest.mark.xdist_group("agents")
 
@@ -135,9 +135,12 @@ def test_a_turn_cut_by_the_daemons_death_ends_unknown_and_the_next_one_remembers
         cut = session.say("slow")
         session.until_speaking("word")
         (asked,) = [one for one in llm.seen if one.prompt == "slow" and not one.is_over]
+        children = working_in(laptop.folder(session.id))
+        assert children
         laptop.kill()
         llm.wait("the agent leaves the model", lambda _: asked.was_closed)
-        eventually("the agent's end", lambda: not running("", laptop.folder(session.id)))
+        for child in children:
+            until_ended(child)
         if not laptop.real.loads_at_once:
             eventually("the next minute", lambda: time.time() // MINUTE_S > began // MINUTE_S, MINUTE_S + 5)
         laptop.start()
@@ -157,9 +160,5 @@ def test_no_process_of_the_agent_is_left_when_the_daemon_stops(laptop: AgentLapt
         assert session.ask("What is 2+2?") == ["Four."]
         assert laptop.child(session.id)
         assert laptop.stop() == 0
-    assert running(laptop.house.ground.mark, laptop.home) == {} or _only_the_planes(laptop)
-
-
-def _only_the_planes(laptop: AgentLaptop) -> bool:
     left = running(laptop.house.ground.mark, laptop.home)
-    return all("infra.local" in command for command in left.values())
+    assert {pid: command for pid, command in left.items() if "infra.local" not in command} == {}

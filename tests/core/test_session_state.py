@@ -93,7 +93,8 @@ def test_a_turn_that_a_daemon_has_open_and_the_session_does_not_run_is_to_stop(
     ("state", "seconds"),
     [
         (fresh(waiting=(Waiting(2, 1, START + 500), Waiting(3, 1, START + 300))), 300),
-        (SENT, DAY_S),
+        (SENT, 600),
+        (replace(SENT, turn=turn(message=Waiting(2, 1, START + 50))), 50),
         (ON_MACHINE, 600),
         (replace(ON_MACHINE, idle_limit_s=0.0), 3600),
         (replace(ON_MACHINE, idle_limit_s=0.0, hard_limit_s=0.0), 60 * LOOK_AGAIN_S),

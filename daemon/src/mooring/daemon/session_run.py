@@ -36,8 +36,10 @@ from .outflow import Outflow
 from .ports import TurnOrder
 from .questions import Questions
 
-RELEASE_S: Final = 0.3
-"""After this much silence of the agent, a tool call is told that was held back for more to be known of it (seconds)."""
+RELEASE_S: Final = 2.0
+"""After this much silence of the agent, a tool call is told that was held back for more to be known of it (seconds).
+
+OpenCode takes a third of it, on a busy laptop, between naming a call and asking whether it may run it."""
 
 _log = logging.getLogger("mooring.turn")
 

@@ -7,6 +7,7 @@ The life of a child::
     end:   TERM, 10 s, KILL to the whole process group
 
 A conversation taken up again says nothing until its first prompt: what ``session/load`` replays has been told before.
+Where an agent keeps our permission policy in one of its modes only, that mode is set before the first prompt.
 Time limits stand round every call but the prompt, which takes as long as it takes: it ends by its response, by
 ``cancel`` or with the child.
 Source: ACP protocol version 1; agent-client-protocol 0.12.
@@ -26,7 +27,7 @@ from acp.schema import ClientCapabilities, Implementation, InitializeResponse, P
 from pydantic import ValidationError
 
 from .. import __version__
-from ..core.happenings import ContextLost, Happening, Noted, Used
+from ..core.happenings import ContextLost, Happening, Noted, Said, Used
 from .acp_child import ACPChild
 from .acp_client import ACPClient
 from .acp_session import (
@@ -42,11 +43,14 @@ from .acp_session import (
     ways_back,
 )
 from .acp_translate import Translator
-from .manners import client_meta, request_meta, session_mode
+from .manners import client_meta, is_the_models, request_meta, session_mode
 from .ports import Activity, Ask, ChildSpec, ContentBlock, ErrorCode, ProviderError, Sink, TurnError, TurnOutcome
 
 FAILED_OPEN_TERM_S: Final = 2.0
 """What a child that could not be opened is given between TERM and KILL."""
+
+REPLAY_QUIET_S: Final = 0.3
+"""A child that has loaded a conversation and is silent for so long has told all of it (seconds)."""
 
 _log = logging.getLogger("mooring.acp")
 
@@ -71,6 +75,7 @@ class ACPProvider:
         self._is_cancelling = False
         self._has_ended = False
         self._fault: Exception | None = None
+        self._aside: list[Said] = []
         self._created = time.monotonic()
 
     @property
@@ -121,6 +126,7 @@ class ACPProvider:
         finally:
             self._turn = None
             self._client.hush()
+            self._tell_aside()
             for happening in self._translator.end_turn():
                 self._tell(happening)
         if fault := self._fault or self._client.fault:
@@ -204,12 +210,18 @@ class ACPProvider:
                     await child.connection.resume_session(earlier.session_id, cwd, mcp_servers=servers, **meta)
                 else:
                     await child.connection.load_session(cwd, earlier.session_id, mcp_servers=servers, **meta)
+                    await self._until_replayed(child)
             except RequestError as exc:
                 lost = child.blot(f"The agent can't {way} the earlier conversation: {error_of(exc)[1]}")
                 _log.warning("agent=%s way=%s %s", self._spec.agent_id, way, lost)
             else:
                 return earlier.session_id, None
         return None, lost
+
+    async def _until_replayed(self, child: ACPChild) -> None:
+        """Waits until the child has said nothing for a moment: Gemini CLI answers a load while it still replays."""
+        while (left_s := child.last_output + REPLAY_QUIET_S - time.monotonic()) > 0:
+            await asyncio.sleep(left_s)
 
     def _opening_error(self, exc: BaseException) -> ProviderError | None:
         """Returns what ``open`` raises for an exception, after the child was stopped; None = the exception itself."""
@@ -260,6 +272,8 @@ class ACPProvider:
         """After a cancel the agent's errors, and its death, are how the turn was cancelled."""
         if self._is_cancelling or self._has_ended:
             return TurnOutcome(None, "cancelled")
+        if "".join(said.text for said in self._aside).strip() in text:
+            self._aside = []
         return TurnOutcome(None, "failed", TurnError(code, text))
 
     def _updated(self, params: dict[str, Any]) -> None:
@@ -267,8 +281,20 @@ class ACPProvider:
         ours = self._continuation.session_id if self._continuation else None
         if not self._has_prompted or params.get("sessionId", ours) != ours:
             return
+        update = params.get("update", params)
         for happening in self._translator.update(params):
+            if isinstance(happening, Said) and not is_the_models(self._spec.agent_id, update):
+                # It may be the error with which the turn is about to fail, and no answer.
+                self._aside.append(happening)
+                continue
+            if not isinstance(happening, Noted | Used):
+                self._tell_aside()
             self._tell(happening)
+
+    def _tell_aside(self) -> None:
+        aside, self._aside = self._aside, []
+        for said in aside:
+            self._tell(said)
 
     def _tell(self, happening: Happening) -> None:
         if self._fault is not None:

@@ -112,13 +112,15 @@ class Translator:
     def asked(self, tool_call: Mapping[str, Any]) -> tuple[list[Happening], Call]:
         """Takes the call that a permission question is about, which may be the first that is heard of it.
 
-        A status in it is not believed: what waits for a permission has not ended.
+        A status in it is not believed: what waits for a permission has not ended. Nor is its content anything that the
+        call put out: it shows what is asked.
 
         Returns:
             What it means, and the call with all that is known of it.
         """
         call_id = str(tool_call.get("toolCallId"))
-        happenings = self._tool_call({**tool_call, "toolCallId": call_id, "status": None}, is_start=True)
+        known = {**tool_call, "toolCallId": call_id, "status": None, "content": None}
+        happenings = self._tool_call(known, is_start=True)
         return happenings, self._calls[call_id]
 
     def _tool_call(self, update: Mapping[str, Any], *, is_start: bool) -> list[Happening]:
@@ -209,7 +211,9 @@ def _hear_terminal(call: Call, meta: object) -> None:
 def _result(call: Call, update: Mapping[str, Any]) -> str:
     content = update.get("content")
     said_last = content_text(content) or raw_text(update.get("rawOutput"))
-    return said_last or "".join(call.terminal) or call.text or terminal_names(content)
+    # An empty list takes back what was shown before, such as Gemini's preview of a command.
+    shown = None if content == [] else call.text
+    return said_last or "".join(call.terminal) or shown or terminal_names(content)
 
 
 def _end(call: Call, text: str, is_error: bool) -> ToolEnded:

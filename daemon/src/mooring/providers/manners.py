@@ -5,7 +5,7 @@ agent         why
 ============  ==============================================================================================
 claude-acp    Its owner's settings may begin a session in a mode that asks for little, and it never asks for commands
               that it takes to read only, nor for what those settings allow: ``ask`` rules count above both. A system
-              prompt is appended by its adapter.
+              prompt is appended by its adapter. It says why a turn fails as if that were an answer.
 codex-acp     Its own default mode lets a second model decide in place of a person. In ``read-only`` whatever writes or
               reaches out has to be asked for; in ``workspace-write`` what leaves the folder, which ``always_allow``
               answers. An error of the model ends its turn like an answer, unless the client knows typed failures.
@@ -87,7 +87,15 @@ def request_meta(spec: ChildSpec) -> dict[str, Any]:
 
 def client_meta(agent_id: str) -> dict[str, Any]:
     """Returns what goes into ``_meta`` of the client's capabilities."""
-    return dict(_CODEX_CLIENT) if agent_id in ("codex-acp", "claude-acp") else {}
+    return dict(_CODEX_CLIENT) if agent_id == "codex-acp" else {}
+
+
+def is_the_models(agent_id: str, update: Mapping[str, Any]) -> bool:
+    """Returns whether the model said this piece of a message; otherwise the agent did, such as why the turn fails.
+
+    Claude's own sentences have a random id, and those of its model have the model's.
+    """
+    return agent_id != "claude-acp" or str(update.get("messageId", "msg_")).startswith("msg_")
 
 
 def failure_in(meta: object) -> Mapping[str, Any] | None:
