@@ -11,8 +11,8 @@ prompt                answer
 ``do you see MARK``   ``yes`` if the request holds MARK anywhere but in such prompts, else ``no``
 ====================  ==================================================================================
 
-Agents also make calls of their own, for titles, suggestions, reviews and routing. Those offer no shell tool, or end with
-other words than a prompt; they get what their JSON schema wants, or a few words.
+Agents also make calls of their own, for titles, suggestions, reviews and routing. Those offer no shell tool, or end
+with other words than a prompt; they get what their JSON schema wants, or a few words.
 """
 
 from __future__ import annotations

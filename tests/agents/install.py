@@ -1,4 +1,4 @@
-"""Installs the real agents, pinned by ``package-lock.json``, into ``.agents/`` of the checkout: `python -m tests.agents.install`.
+"""`python -m tests.agents.install`: the real agents, pinned by ``package-lock.json``, into the checkout's ``.agents/``.
 
 No package's own script is run. What is installed already, by the same lock, stays.
 """

@@ -10,7 +10,7 @@ import pytest
 from tests.journeys.ground import Session
 from tests.journeys.leftovers import running, working_in
 from tests.journeys.waiting import eventually, until_ended
-from tests.journeys.watching import Event, of_type, text_of
+from tests.journeys.watching import Event, text_of
 
 from .agents import AgentLaptop
 from .fake_llm import FakeLLM

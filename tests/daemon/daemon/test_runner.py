@@ -103,6 +103,7 @@ def test_content_that_did_not_fit_the_frame_is_fetched(plane: FakePlane, home: P
         ((200, {"files": [{"path": "../../x", "content": "x"}]}), "bundle_path_refused"),
         ((200, {"files": [{"path": "/tmp/x", "content": "x"}]}), "bundle_path_refused"),
         ((200, {"env": [{"name": "LD_PRELOAD", "value": "x"}]}), "bundle_variable_refused"),
+        ((200, {"env": [{"name": "OPENCODE_CONFIG_CONTENT", "value": "{}"}]}), "bundle_variable_refused"),
     ],
 )
 def test_an_agent_never_starts_without_its_bundle(plane: FakePlane, home: Paths, answer: Answer, code: str) -> None:
@@ -454,7 +455,8 @@ def test_a_blocklist_that_can_not_be_kept_fails_the_turn(plane: FakePlane, home:
         )
         line.socket.send(prompt)
         assert line.end()["error"]["code"] == "blocklist_unsupported"
-        bundles(plane, files=AGENTS)
+        # The echo agent in Claude's place has no mode in which to keep the other policy.
+        bundles(plane, files=AGENTS, permission_policy="always_allow")
         line.socket.send(replace(prompt, turn_id=T2, order=2))
         assert line.end(T2)["outcome"] == "completed"
         assert (home.sessions / S / "CLAUDE.md").read_text() == "@./AGENTS.md\n"

@@ -347,7 +347,7 @@ def test_servers_and_system_prompt_are_offered_as_far_as_the_agent_takes_them(tm
         assert await stage.query() == DONE
         params = json.loads(stage.said)
         assert params["cwd"] == str(tmp_path)
-        assert params["_meta"] == {"systemPrompt": {"append": "Be brief."}}
+        assert params["_meta"] == {"systemPrompt": {"append": "Be brief."}}, "always_allow adds no rules"
         assert params["mcpServers"] == [
             {"name": "files", "command": "/bin/files", "args": ["-r"], "env": [{"name": "A", "value": "1"}]},
             {"type": "http", "name": "notes", "url": "http://n", "headers": [{"name": "Authorization", "value": "x"}]},
@@ -369,5 +369,10 @@ def test_servers_and_system_prompt_are_offered_as_far_as_the_agent_takes_them(tm
         MCPRemote("notes", "http://n", {"Authorization": "x"}),
         MCPRemote("events", "http://e", transport="sse"),
     )
-    settings = {"mcp_servers": servers, "agent_id": "claude-acp", "system_prompt": "Be brief."}
+    settings = {
+        "mcp_servers": servers,
+        "agent_id": "claude-acp",
+        "system_prompt": "Be brief.",
+        "permission_policy": "always_allow",
+    }
     play(scripted(tmp_path, body, settings=settings), scene)

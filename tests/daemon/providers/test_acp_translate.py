@@ -185,6 +185,21 @@ def test_a_question_is_about_the_arguments_known_or_else_about_all_that_is_shown
     assert question_input(unknown, shown) == {"title": "Write b", "content": text("b")}
 
 
+def test_what_a_question_shows_is_nothing_that_its_call_put_out() -> None:
+    """Gemini CLI's questions show the folder; a use that is told for it would be told again with the question."""
+    translator = Translator()
+    translator.begin_turn()
+    happenings, _ = translator.asked({"toolCallId": "c", "title": "ls", "kind": "execute", "content": text("in /x")})
+    assert happenings == [ToolStarted(call_id="c", name="ls", kind="execute", title="ls")]
+    assert translator.end_turn() == [ToolEnded(call_id="c", text=ENDED_BY_TURN, is_error=True)]
+
+
+def test_an_end_with_an_empty_list_takes_back_what_was_shown() -> None:
+    shown = start(title="ls", kind="execute", content=text("in /x"))
+    assert told(shown, change(status="completed", content=[]))[-1] == ToolEnded(call_id="c", text="")
+    assert told(shown, change(status="completed"))[-1] == ToolEnded(call_id="c", text="in /x")
+
+
 def test_the_end_of_the_turn_ends_what_is_open() -> None:
     translator = Translator()
     translator.begin_turn()

@@ -27,10 +27,12 @@ from .agents import Agents
 from .errand import errand
 
 _UNSAFE = re.compile(
-    r"(LD_|DYLD_|PYTHON|BASH_FUNC_).*|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS",
+    r"(LD_|DYLD_|PYTHON|BASH_FUNC_).*|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS"
+    # Where agents find their own configuration, which starts programs and says what they may do unasked.
+    r"|(XDG_|OPENCODE_|GEMINI_CLI_).*|CLAUDE_CONFIG_DIR|CODEX_HOME|IS_SANDBOX|APPDATA|LOCALAPPDATA|USERPROFILE",
     re.IGNORECASE,
 )
-"""Variables that make a program load or run other code: a bundle must not have that power over a laptop."""
+"""Variables that make a program load or run other code, or ask for less: a bundle must not have that power."""
 
 
 class PlanePort(Protocol):

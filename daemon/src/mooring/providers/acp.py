@@ -188,12 +188,22 @@ class ACPProvider:
                 cwd=str(self._spec.cwd), mcp_servers=servers, **request_meta(self._spec)
             )
             session_id = new.session_id
-        if (mode := session_mode(self._spec.agent_id, self._spec.permission_policy)) is not None:
-            # An agent that can't be brought to keep the policy must not run under it: an error here fails the opening.
-            await child.connection.set_session_mode(mode_id=mode, session_id=session_id)
+        await self._keep_policy(child, session_id)
         self._continuation = Continuation(self._spec.agent_id, session_id, version_of(hello))
         if lost is not None:
             self._tell(ContextLost(lost))
+
+    async def _keep_policy(self, child: ACPChild, session_id: str) -> None:
+        """Sets the mode in which the agent keeps the session's policy; one that can't must not run under it."""
+        policy = self._spec.permission_policy
+        if (mode := session_mode(self._spec.agent_id, policy)) is None:
+            return
+        try:
+            await child.connection.set_session_mode(mode_id=mode, session_id=session_id)
+        except RequestError as exc:
+            why = child.blot(error_of(exc)[1])
+            text = f"The agent can't keep the policy {policy}: it does not go into its mode {mode!r} ({why})."
+            raise ProviderError("agent_failed", text) from exc
 
     async def _take_up(
         self, child: ACPChild, hello: InitializeResponse, continuation: str, servers: list[ACPServer]

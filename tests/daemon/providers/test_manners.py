@@ -1,0 +1,72 @@
+"""What known agents are told beyond ACP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mooring.providers.manners import (
+    client_meta,
+    failure_in,
+    is_the_models,
+    request_meta,
+    session_mode,
+    variables,
+)
+from mooring.providers.ports import ChildSpec, MCPRemote
+
+
+def spec(agent_id: str, **fields: Any) -> ChildSpec:
+    made = {"command": ("x",), "cwd": Path("/"), "env": {}, "stderr_path": Path("/x"), **fields}
+    return ChildSpec(agent_id=agent_id, **made)
+
+
+def test_an_agent_nobody_knows_is_told_nothing() -> None:
+    for policy in ("always_ask", "always_allow"):
+        assert session_mode("mine", policy) is None
+        assert variables("mine", policy, ["notes"]) == {}
+    assert request_meta(spec("mine", system_prompt="Be brief.")) == {}
+    assert client_meta("mine") == {}
+
+
+def test_opencode_asks_by_its_configuration() -> None:
+    rules = json.loads(variables("opencode", "always_ask", ["notes"])["OPENCODE_PERMISSION"])
+    assert rules["bash"] == rules["edit"] == rules["notes_*"] == {"*": "ask"}
+    assert rules["webfetch"] == "ask"
+    assert variables("opencode", "always_allow", ["notes"]) == {}
+
+
+def test_claude_asks_for_what_changes_something_whatever_its_settings_allow() -> None:
+    servers = (MCPRemote("notes", "http://n"),)
+    meta = request_meta(spec("claude-acp", mcp_servers=servers, system_prompt="Be brief."))
+    assert meta["systemPrompt"] == {"append": "Be brief."}
+    rules = meta["claudeCode"]["options"]["settings"]["permissions"]["ask"]
+    assert {"Bash", "Edit", "Write", "mcp__notes"} <= set(rules)
+    assert request_meta(spec("claude-acp", permission_policy="always_allow")) == {}
+
+
+@pytest.mark.parametrize(
+    "meta", [None, "x", {}, {"jetbrains": None}, {"jetbrains": {"air": []}}, {"jetbrains": {"air": {"version": 1}}}]
+)
+def test_what_is_no_typed_failure_is_none(meta: object) -> None:
+    assert failure_in(meta) is None
+
+
+def test_a_typed_failure_is_found() -> None:
+    failure = {"severity": "error", "title": "no"}
+    assert failure_in({"jetbrains": {"air": {"sessionFailure": failure}}}) == failure
+
+
+@pytest.mark.parametrize(
+    ("agent_id", "message_id", "expected"),
+    [("claude-acp", "msg_01", True), ("claude-acp", "c4371a17", False), ("codex-acp", "c4371a17", True)],
+)
+def test_claudes_own_words_are_told_from_its_models(agent_id: str, message_id: str, expected: bool) -> None:
+    assert is_the_models(agent_id, {"messageId": message_id}) is expected
+
+
+def test_a_message_without_an_id_is_the_models() -> None:
+    assert is_the_models("claude-acp", {})
