@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 
 import pytest
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
+
+
+def pytest_configure() -> None:
+    """Lets Ctrl-C reach the commands that tests start: a run begun in the background ignores it, and so would they."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

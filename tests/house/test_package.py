@@ -62,6 +62,12 @@ class Package:
         return found
 
 
+def variables(function: dict[str, Any]) -> dict[str, str]:
+    """The environment variables that the template gives a function; it says nothing of any when there are none."""
+    found: dict[str, str] = function.get("Environment", {}).get("Variables", {})
+    return found
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     """The package of a copy of this tree; Chalice downloads the pinned wheels for Lambda."""
@@ -94,7 +100,7 @@ def lambda_env(package: Package) -> Iterator[dict[str, str]]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        env = dict(package.function("APIHandler")["Environment"]["Variables"]) | {
+        env = variables(package.function("APIHandler")) | {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
@@ -139,7 +145,7 @@ def test_every_handler_answers_from_the_zip_alone(
     package: Package, lambda_env: dict[str, str], function: str, event: str, status: int | None
 ) -> None:
     properties = package.function(function)
-    env = lambda_env | properties["Environment"]["Variables"] | {"AWS_LAMBDA_FUNCTION_NAME": function}
+    env = lambda_env | variables(properties) | {"AWS_LAMBDA_FUNCTION_NAME": function}
     said = python(
         "-I",
         "-S",

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 def chalice_api(house: House) -> Iterator[API]:
     """The same plane through `chalice local`. Its stage has no table prefix of its own, as the gateway's has none."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("chalice")), "local", "--stage", "local", "--no-autoreload"]
+    command = [str(Path(sys.executable).with_name("chalice")), "local", "--no-autoreload"]
     command += ["--port", str(port)]
     with (house.folder / "chalice.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=house.plane_env, stdout=log, stderr=log)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,10 +38,17 @@ class Person:
         """Runs a command to its end."""
         return moor(self.home, *command, env=self.env)
 
-    def starts(self, *command: str) -> subprocess.Popen[str]:
-        """Starts a command; its standard output can be read along."""
+    @contextmanager
+    def starts(self, *command: str) -> Iterator[subprocess.Popen[str]]:
+        """Starts a command whose standard output can be read along; it does not outlive the block."""
         env = {**self.env, "MOOR_HOME": str(self.home)}
-        return subprocess.Popen([MOOR, *command], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with subprocess.Popen(
+            [MOOR, *command], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 @pytest.fixture

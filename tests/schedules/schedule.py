@@ -71,6 +71,9 @@ class Schedule:
             settled=settled,
             cloned=self.cloned,
         )
+        self.world.close()
+        for laptop in self.laptops:
+            laptop.journal.close()
         return Outcome(self.seed, flaws, self.world)
 
     def _create(self, session_id: SessionId, dice: random.Random) -> None:

@@ -122,6 +122,8 @@ def story(seed: int, stores: Callable[[World], Stores]) -> tuple[list[str], list
                 flaws.append(f"viewer after {viewer.after} shows {shown!r} of {text.text()!r}")
     if not told():
         flaws.append("the story never got to its last sentence")
+    world.close()
+    laptop.journal.close()
     return flaws, viewers
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 from msgspec.structs import replace
 
 from chalicelib.actors.assembly import Actors, assemble
@@ -85,7 +85,7 @@ class World:
         self._seq = itertools.count()
         self._main = getcurrent()
         self._pause = 0.0
-        self._doomed: set[greenlet] = set()
+        self._lanes: set[greenlet] = set()
         self.plane_tasks = 0
         self.stores = stores(self)
         self.containers: list[Actors] = [
@@ -127,6 +127,15 @@ class World:
                     return True
         return until()
 
+    def close(self) -> None:
+        """Ends what still runs, so that the world can be forgotten."""
+        self.fault_until = 0.0
+        for lane in list(self._lanes):
+            if lane:
+                lane.throw(GreenletExit)
+        self._lanes.clear()
+        self._tasks.clear()
+
     # ---- Lambdas
 
     def invoke(self, label: str, call: Callable[[Actors], None], delay: float | None = None) -> None:
@@ -144,13 +153,16 @@ class World:
                 self.plane_tasks -= 1
 
         lane = greenlet(body, self._main)
+        self._lanes.add(lane)
 
         def step() -> None:
             if lane and self.chance(0.008):
                 lane.throw(Killed)
             else:
                 lane.switch()
-            if not lane.dead:
+            if lane.dead:
+                self._lanes.discard(lane)
+            else:
                 self.spawn(step, self._pause)
 
         self.spawn(step, self.rng.random() * 0.05 if delay is None else delay)
