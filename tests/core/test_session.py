@@ -328,6 +328,7 @@ def test_what_a_replaced_connection_says_is_refused() -> None:
 
 
 def test_another_outbox_under_the_same_epoch_is_refused() -> None:
+    """The rule "a switch of outbox needs a higher epoch": it fails when only lower epochs are refused."""
     play = running()
     step = play.batch(play.said(), outbox="obx_b")
     assert step.answer == Stale(1)
@@ -565,6 +566,7 @@ def test_a_turn_without_an_idle_limit_is_not_written_at_every_ping() -> None:
 
 
 def test_the_idle_limit_rests_while_the_laptop_sleeps_and_counts_from_its_return() -> None:
+    """The rule "the idle limit is suspended while the lease has lapsed": it fails when the room is not asked."""
     play = running()
     asleep = replace(room(), lease_until=play.now)
     assert play.tick(asleep, after_s=3000.0).events == ()
@@ -584,6 +586,7 @@ def test_the_hard_limit_does_not_rest() -> None:
 
 
 def test_limits_count_from_the_machine_and_not_from_the_sending() -> None:
+    """The rule "limits count from on_machine": it fails when they count from the sending."""
     play = Play()
     play.post()
     assert play.tick(after_s=5000.0).events == ()
