@@ -10,10 +10,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint bench package lock clean
+.PHONY: help setup run demo test test-agents lint bench package lock clean
 
 help:  ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY)  ## Make .venv with everything the lock names, and the daemon itself.
 
@@ -40,6 +40,10 @@ demo: $(READY)  ## Show one session from start to end, then stop.
 
 test: $(READY)  ## Run the tests; `make test ARGS=tests/core` runs some.
 	$(BIN)/pytest -n 2 $(ARGS)
+
+test-agents: $(READY)  ## Run the real agents, installed from npm, against a scripted model.
+	$(BIN)/python -m tests.agents.install
+	REAL_AGENTS=1 $(BIN)/pytest tests/agents $(ARGS)
 
 lint: $(READY)  ## Check style, types, import contracts and pinned requirements.
 	$(BIN)/ruff check .

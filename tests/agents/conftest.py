@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
+from tests.journeys.aftermath import pytest_runtest_makereport, watched_ground
 from tests.journeys.ground import Ground, House
-from tests.journeys.leftovers import running
-from tests.journeys.waiting import until_ended
 
 from .agents import AGENTS, Agent, AgentLaptop
 from .fake_llm import FakeLLM
 from .install import install
 
+__all__ = ["pytest_runtest_makereport"]
+
 collect_ignore = [] if os.environ.get("REAL_AGENTS") else ["test_real_agents.py"]
-
-TAIL_LINES = 40
-
-_GROUND = pytest.StashKey[Ground]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Adds the ends of the logs of plane, daemon and agents to the report of a test that failed."""
-    report = yield
-    ground = item.config.stash.get(_GROUND, None)
-    if report.failed and ground is not None:
-        for log in sorted(ground.folder.rglob("*.log")):
-            lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            if lines:
-                report.sections.append((f"end of {log.relative_to(ground.folder)}", "\n".join(lines)))
-    return report
 
 
 @pytest.fixture(scope="session")
@@ -46,18 +29,17 @@ def llm() -> Iterator[FakeLLM]:
 
 
 @pytest.fixture(scope="session")
-def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One plane for all agents. What outlives the tests is killed, and fails the last of them."""
-    ground = Ground(tmp_path_factory.mktemp("agents"))
-    request.config.stash[_GROUND] = ground
+def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """The ground of all agents."""
+    yield from watched_ground(request.config, Ground(tmp_path_factory.mktemp("agents")))
+
+
+@pytest.fixture(scope="session")
+def house(ground: Ground) -> Iterator[House]:
+    """One plane for all agents."""
     made = House(ground, "house")
     yield made
     made.stop()
-    left = running(ground.mark, ground.folder)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-        until_ended(pid)
-    assert left == {}, "processes outlived the tests (and were killed now)"
 
 
 @pytest.fixture(scope="module", params=AGENTS, ids=lambda agent: agent.id)
