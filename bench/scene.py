@@ -101,7 +101,7 @@ class Scene:
 
     def belongs(self) -> None:
         """Has the container remember which laptop the session is bound to, as it does after one frame."""
-        tenant_id = self.world.plane.tenants.key_principal(self.person.secret).tenant_id
+        tenant_id = self.world.plane.tenants.key_principal(self.person.secret, "read").tenant_id
         runtime_id = RuntimeId(self.laptop.runtime_id)
         assert self.world.plane.sessions.belongs(tenant_id, SessionId(self.session_id), runtime_id)
 
@@ -154,7 +154,7 @@ class Scene:
     def follow(self) -> None:
         """Somebody's SSE request begins: what the streaming function does for it."""
         plane = self.world.plane
-        tenant_id = plane.tenants.key_principal(self.person.secret).tenant_id
+        tenant_id = plane.tenants.key_principal(self.person.secret, "read").tenant_id
         session_id = SessionId(self.session_id)
         self.follower = plane.reading.follow(tenant_id, session_id, after=None, ours=False, deltas=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 
-from ..core.access import KeyPrincipal, RuntimePrincipal, kind_of, token_hash
+from ..core.access import KeyPrincipal, Right, RuntimePrincipal, kind_of, token_hash
 from ..core.catalog import ApiKey, Tenant
 from ..core.errors import BadRequest, Forbidden, Unauthorized
 from ..wire.ids import KeyId, TenantId
@@ -59,16 +59,17 @@ class Tenancy:
         )
         return tenant.tenant_id, secret
 
-    def key_principal(self, secret: str | None) -> KeyPrincipal:
-        """Who holds an API key.
+    def key_principal(self, secret: str | None, may: Right) -> KeyPrincipal:
+        """Who holds an API key that may do this.
 
         Raises:
             Unauthorized: ``unauthorized``: no secret, an unknown or a revoked one.
-            Forbidden: ``wrong_principal``: a secret of another kind.
+            Forbidden: ``wrong_principal``: a secret of another kind; ``role_not_allowed``, ``scope_missing``.
         """
         principal = self.principal(secret)
         if not isinstance(principal, KeyPrincipal):
             raise Forbidden("wrong_principal", "This needs an API key (moor_…), not a runtime's token.")
+        principal.must(may)
         return principal
 
     def runtime_principal(self, secret: str | None) -> RuntimePrincipal:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chalice import Blueprint
 
+from ..core.access import KeyPrincipal
 from ..wiring import plane
-from . import parsing, replies
-from .requests import MAX_AGENT_BYTES, CreateAgent
-from .shapes import agent_shape
+from .answers.agents import AgentAnswer, agent_answer
+from .answers.pages import Page
+from .requests.agents import MAX_AGENT_BYTES, AgentQuery, CreateAgent
+from .requests.fields import ListQuery
 from .surface import Surface
 
 surface = Surface(Blueprint(__name__))
 
 
-@surface.route("/v1/agents", methods=["POST"])
-def create_agent() -> Any:
+@surface.route("POST", "/v1/agents", may="agents:write", max_bytes=MAX_AGENT_BYTES)
+def create_agent(asking: KeyPrincipal, body: CreateAgent) -> AgentAnswer:
     """Makes an agent."""
-    asking = surface.key()
-    asked = surface.body(CreateAgent, MAX_AGENT_BYTES)
-    return replies.json(agent_shape(plane().agents.create(asking.tenant_id, asked.wanted())))
+    return agent_answer(plane().agents.create(asking.tenant_id, body.wanted()))
 
 
-@surface.route("/v1/agents", methods=["GET"])
-def list_agents() -> Any:
+@surface.route("GET", "/v1/agents", may="read")
+def list_agents(asking: KeyPrincipal, query: ListQuery) -> Page[AgentAnswer]:
     """A page of agents, newest first."""
-    asking, query = surface.key(), surface.query
-    parsing.only(query, "limit", "page", "beta", "include_archived")
-    found, next_page = plane().agents.list(
-        asking.tenant_id, parsing.one(query, "page"), parsing.limit(query, default=20, most=100)
-    )
-    return replies.json({"data": [agent_shape(one) for one in found], "next_page": next_page})
+    found, next_page = plane().agents.list(asking.tenant_id, query.page, query.limit)
+    return Page(data=tuple(map(agent_answer, found)), next_page=next_page)
 
 
-@surface.route("/v1/agents/{agent_id}", methods=["GET"])
-def get_agent(agent_id: str) -> Any:
+@surface.route("GET", "/v1/agents/{agent_id}", may="read")
+def get_agent(asking: KeyPrincipal, agent_id: str, query: AgentQuery) -> AgentAnswer:
     """One agent."""
-    asking = surface.key()
-    version = parsing.number(surface.query, "version")
-    return replies.json(agent_shape(plane().agents.get(asking.tenant_id, agent_id, version)))
+    return agent_answer(plane().agents.get(asking.tenant_id, agent_id, query.version))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 from chalice import Blueprint, Response
+from msgspec import Struct
 
-from . import replies
 from .surface import Surface
 
 surface = Surface(Blueprint(__name__))
@@ -41,13 +41,19 @@ your key as <code>Authorization: Bearer moor_…</code>. <code>GET v1/runtimes</
 """
 
 
-@surface.route("/", methods=["GET"])
-def front_page() -> Any:
+class Health(Struct, frozen=True):
+    """The plane answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+@surface.route("GET", "/")
+def front_page() -> Response:
     """What this is."""
     return Response(_FRONT, {"Content-Type": "text/html; charset=utf-8"})
 
 
-@surface.route("/health", methods=["GET"])
-def health() -> Any:
+@surface.route("GET", "/health")
+def health() -> Health:
     """That the plane answers."""
-    return replies.json({"status": "ok"})
+    return Health()

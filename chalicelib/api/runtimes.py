@@ -2,84 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from chalice import Blueprint
 
 from ..actors.session_rows import session_id_of
-from ..core.errors import BadRequest, TooLarge
+from ..core.access import KeyPrincipal, RuntimePrincipal
+from ..core.errors import TooLarge
+from ..core.parsing import event_id_of
+from ..wire.bundle import Bundle
 from ..wire.ids import TurnId
 from ..wire.limits import MAX_EVENT_BYTES
 from ..wiring import plane
-from . import parsing, replies
-from .requests import ConnectRuntime, ExchangeCode
-from .shapes import runtime_shape
+from .answers.runtimes import (
+    CodeAnswer,
+    EnrolledAnswer,
+    Kept,
+    RuntimeList,
+    RuntimeSelf,
+    TurnContent,
+    runtime_answer,
+)
+from .requests.runtimes import BundleQuery, ConnectRuntime, ExchangeCode
 from .surface import Surface
 
 surface = Surface(Blueprint(__name__))
 
 
-@surface.route("/v1/runtimes/connect-runtime", methods=["POST"])
-def connect_runtime() -> Any:
+@surface.route("POST", "/v1/runtimes/connect-runtime", may="runtimes:write")
+def connect_runtime(asking: KeyPrincipal, body: ConnectRuntime) -> CodeAnswer:
     """Makes a connect code for a laptop."""
-    asking = surface.key()
-    asked = surface.body(ConnectRuntime)
-    made = plane().enrolment.start(asking, asked.state, asked.code_challenge)
-    return replies.json({"code": made.code, "expires_at": int(made.expires_at)})
+    made = plane().enrolment.start(asking, body.state, body.code_challenge)
+    return CodeAnswer(made.code, int(made.expires_at))
 
 
-@surface.route("/v1/runtimes", methods=["GET"])
-def list_runtimes() -> Any:
+@surface.route("GET", "/v1/runtimes", may="read")
+def list_runtimes(asking: KeyPrincipal) -> RuntimeList:
     """All of the tenant's runtimes, newest first."""
-    seen = plane().enrolment.list(surface.key().tenant_id)
     now = plane().clock.now()
-    return replies.json({"runtimes": [runtime_shape(one, now) for one in seen]})
+    return RuntimeList(tuple(runtime_answer(one, now) for one in plane().enrolment.list(asking.tenant_id)))
 
 
-@surface.route("/agents/runtime/exchange", methods=["POST"])
-def exchange_code() -> Any:
+@surface.route("POST", "/agents/runtime/exchange")
+def exchange_code(body: ExchangeCode) -> EnrolledAnswer:
     """Turns a connect code into a runtime and its token; the code is all the authority there is."""
-    asked = surface.body(ExchangeCode)
     ws_url = plane().ws_url()
-    enrolled = plane().enrolment.exchange(asked.code, asked.state, asked.code_verifier, asked.machine)
-    return replies.json({"runtime_id": enrolled.runtime_id, "token": enrolled.token, "ws_url": ws_url})
+    enrolled = plane().enrolment.exchange(body.code, body.state, body.code_verifier, body.machine)
+    return EnrolledAnswer(runtime_id=enrolled.runtime_id, token=enrolled.token, ws_url=ws_url)
 
 
-@surface.route("/agents/runtime/me", methods=["GET"])
-def runtime_me() -> Any:
+@surface.route("GET", "/agents/runtime/me")
+def runtime_me(asking: RuntimePrincipal) -> RuntimeSelf:
     """The runtime that the token stands for."""
-    asking = surface.runtime()
-    shape = runtime_shape(plane().enrolment.me(asking), plane().clock.now())
-    return replies.json({"runtime_id": asking.runtime_id, "tenant_id": asking.tenant_id, "runtime": shape})
+    runtime = runtime_answer(plane().enrolment.me(asking), plane().clock.now())
+    return RuntimeSelf(runtime_id=asking.runtime_id, tenant_id=asking.tenant_id, runtime=runtime)
 
 
-@surface.route("/agents/runtime/sessions/{session_id}/bundle", methods=["GET"])
-def session_bundle(session_id: str) -> Any:
+@surface.route("GET", "/agents/runtime/sessions/{session_id}/bundle")
+def session_bundle(asking: RuntimePrincipal, session_id: str, query: BundleQuery) -> Bundle:
     """What the session's folder on the laptop gets."""
-    asking = surface.runtime()
-    agent_id = parsing.one(surface.query, "agent_id")
-    if agent_id is None:
-        raise BadRequest("bad_request", "agent_id names the ACP agent; it is missing.", field="agent_id")
-    return replies.json(msgspec.to_builtins(plane().session_rows.bundle(asking, session_id_of(session_id), agent_id)))
+    return plane().session_rows.bundle(asking, session_id_of(session_id), query.agent_id)
 
 
-@surface.route("/agents/runtime/sessions/{session_id}/turns/{turn_id}", methods=["GET"])
-def turn_content(session_id: str, turn_id: str) -> Any:
+@surface.route("GET", "/agents/runtime/sessions/{session_id}/turns/{turn_id}")
+def turn_content(asking: RuntimePrincipal, session_id: str, turn_id: str) -> TurnContent:
     """What a turn works on, for a prompt that did not fit a frame."""
-    asking = surface.runtime()
     sid = session_id_of(session_id)
-    content = plane().reading.prompt(asking.tenant_id, sid, TurnId(turn_id), asking.runtime_id)
-    return replies.json({"content": content})
+    return TurnContent(plane().reading.prompt(asking.tenant_id, sid, TurnId(turn_id), asking.runtime_id))
 
 
-@surface.route("/agents/runtime/sessions/{session_id}/events/{event_id}", methods=["PUT"])
-def upload_event(session_id: str, event_id: str) -> Any:
+@surface.route("PUT", "/agents/runtime/sessions/{session_id}/events/{event_id}")
+def upload_event(asking: RuntimePrincipal, session_id: str, event_id: str, body: bytes) -> Kept:
     """Keeps an event that is too large for a frame; the daemon's next batch refers to it."""
-    asking = surface.runtime()
-    body = surface.raw_body()
     if len(body) > MAX_EVENT_BYTES:
         raise TooLarge("content_too_large", f"An event has at most {MAX_EVENT_BYTES} bytes.")
-    sid, eid = session_id_of(session_id), parsing.event_id(event_id)
+    sid, eid = session_id_of(session_id), event_id_of(event_id)
     plane().reading.keep_body(asking.tenant_id, sid, eid, body, asking.runtime_id)
-    return replies.json({"id": event_id, "n_bytes": len(body)})
+    return Kept(event_id, len(body))

@@ -4,96 +4,85 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice import Blueprint
+from chalice import Blueprint, Response
 
-from ..actors.loop import Cause
 from ..actors.session_rows import session_id_of
-from ..core import sse
-from ..wire.codec import digest
+from ..core.access import KeyPrincipal
+from ..core.sse import StreamQuery
 from ..wire.ids import EventId
 from ..wiring import plane
-from . import parsing, replies
-from .requests import CreateSession, PostEvents
-from .shapes import session_shape
+from . import replies
+from .answers.pages import Page
+from .answers.sessions import Events, SessionAnswer, SessionDeleted, session_answer
+from .requests.fields import ListQuery
+from .requests.sessions import CreateSession, EventsQuery, PostEvents, PostHeaders, StreamHeaders
 from .stream_page import stream_page
 from .surface import Surface
 
 surface = Surface(Blueprint(__name__))
 
 
-@surface.route("/v1/sessions", methods=["POST"])
-def create_session() -> Any:
+@surface.route("POST", "/v1/sessions", may="sessions:write")
+def create_session(asking: KeyPrincipal, body: CreateSession) -> SessionAnswer:
     """Makes a session, with its first messages if there are any."""
-    asking = surface.key()
-    asked = surface.body(CreateSession)
-    return replies.json(session_shape(plane().session_rows.create(asking.tenant_id, asked.wanted())))
+    return session_answer(plane().session_rows.create(asking.tenant_id, body.wanted()))
 
 
-@surface.route("/v1/sessions", methods=["GET"])
-def list_sessions() -> Any:
+@surface.route("GET", "/v1/sessions", may="read")
+def list_sessions(asking: KeyPrincipal, query: ListQuery) -> Page[SessionAnswer]:
     """A page of sessions, newest first."""
-    asking, query = surface.key(), surface.query
-    parsing.only(query, "limit", "page", "beta", "include_archived")
-    page = plane().session_rows.list(
-        asking.tenant_id, parsing.one(query, "page"), parsing.limit(query, default=20, most=100)
-    )
-    return replies.json({"data": [session_shape(row) for row in page.rows], "next_page": page.next_page})
+    page = plane().session_rows.list(asking.tenant_id, query.page, query.limit)
+    return Page(data=tuple(map(session_answer, page.rows)), next_page=page.next_page)
 
 
-@surface.route("/v1/sessions/{session_id}", methods=["GET"])
-def get_session(session_id: str) -> Any:
+@surface.route("GET", "/v1/sessions/{session_id}", may="read")
+def get_session(asking: KeyPrincipal, session_id: str) -> SessionAnswer:
     """One session, with its status as of now."""
-    asking = surface.key()
-    return replies.json(session_shape(plane().session_rows.get(asking.tenant_id, session_id_of(session_id))))
+    return session_answer(plane().session_rows.get(asking.tenant_id, session_id_of(session_id)))
 
 
-@surface.route("/v1/sessions/{session_id}", methods=["DELETE"])
-def delete_session(session_id: str) -> Any:
+@surface.route("DELETE", "/v1/sessions/{session_id}", may="sessions:write")
+def delete_session(asking: KeyPrincipal, session_id: str) -> SessionDeleted:
     """Ends a session, here at once and on its laptop as soon as that is there."""
-    asking = surface.key()
     plane().sessions.delete(asking.tenant_id, session_id_of(session_id))
-    return replies.json({"type": "session_deleted", "id": session_id})
+    return SessionDeleted(session_id)
 
 
-@surface.route("/v1/sessions/{session_id}/events", methods=["POST"])
-def post_events(session_id: str) -> Any:
+@surface.route("POST", "/v1/sessions/{session_id}/events", may="sessions:write")
+def post_events(asking: KeyPrincipal, session_id: str, body: PostEvents, headers: PostHeaders) -> Events:
     """Posts messages, interrupts and answers to questions: all of them, or none."""
-    asking = surface.key()
-    asked = surface.body(PostEvents)
-    key = parsing.idempotency_key(surface.header("idempotency-key"))
-    cause = Cause(key, digest(surface.raw_body())) if key else None
     posted = plane().session_rows.post(
-        asking.tenant_id, session_id_of(session_id), asked.items(), expires_in_s=asked.expires_in, cause=cause
+        asking.tenant_id,
+        session_id_of(session_id),
+        body.items(),
+        expires_in_s=body.expires_in,
+        cause=headers.cause(body),
     )
-    return replies.json({"data": posted})
+    return Events(tuple(posted))
 
 
-@surface.route("/v1/sessions/{session_id}/events", methods=["GET"])
-def list_events(session_id: str) -> Any:
+@surface.route("GET", "/v1/sessions/{session_id}/events", may="read")
+def list_events(asking: KeyPrincipal, session_id: str, query: EventsQuery) -> Page[dict[str, Any]]:
     """A page of events, in the order in which the agent lived them."""
-    asking, query = surface.key(), surface.query
-    parsing.only(query, "limit", "page", "after", "order", "include", "types", "beta")
     page = plane().reading.page(
         asking.tenant_id,
         session_id_of(session_id),
-        cursor=parsing.one(query, "page") or parsing.one(query, "after"),
-        limit=parsing.limit(query, default=100, most=1000),
-        order=parsing.order(query),
-        ours=sse.wants_ours(query),
+        cursor=query.page or query.after,
+        limit=query.limit,
+        order=query.order,
+        ours=bool(query.include),
     )
-    return replies.json({"data": parsing.of_types(page.events, query), "next_page": page.next_page})
+    return Page(data=query.wanted(page.events), next_page=page.next_page)
 
 
-@surface.route("/v1/sessions/{session_id}/events/stream", methods=["GET"])
-def stream_events(session_id: str) -> Any:
+@surface.route("GET", "/v1/sessions/{session_id}/events/stream", may="read")
+def stream_events(asking: KeyPrincipal, session_id: str, query: StreamQuery, headers: StreamHeaders) -> Response:
     """A bounded piece of the stream, for a plane without its streaming half; any EventSource goes on by itself."""
-    asking = surface.key()
-    wish = sse.wish_of(surface.query, surface.header("last-event-id"))
+    wish = query.wish(headers.last_event_id)
     return replies.stream(stream_page(plane(), asking.tenant_id, session_id_of(session_id), wish))
 
 
-@surface.route("/v1/sessions/{session_id}/events/{event_id}", methods=["GET"])
-def get_event(session_id: str, event_id: str) -> Any:
+@surface.route("GET", "/v1/sessions/{session_id}/events/{event_id}", may="read")
+def get_event(asking: KeyPrincipal, session_id: str, event_id: str) -> dict[str, Any]:
     """One event, whole."""
-    asking = surface.key()
-    return replies.json(plane().reading.event(asking.tenant_id, session_id_of(session_id), EventId(event_id)))
+    return plane().reading.event(asking.tenant_id, session_id_of(session_id), EventId(event_id))

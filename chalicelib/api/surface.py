@@ -1,20 +1,61 @@
-"""Surface: a blueprint whose views may raise what they like, and can ask who is asking for what."""
+"""Surface: a blueprint whose views say by their signature who asks and for what.
+
+A view's parameters are those of its path, and of these whichever it needs, each by its annotation:
+
+    asking   ``KeyPrincipal`` or ``RuntimePrincipal``: whose secret the request must bring; without it anyone may ask
+    body     a Struct that the JSON body is parsed into, or ``bytes``
+    query    a Struct of the query's parameters; without it there are none
+    headers  a Struct of the headers that matter
+
+It returns a Struct, which goes out as JSON, or a ``Response``. What it raises becomes an error's answer. The same
+signatures are what the OpenAPI document is made of, so that it says what is parsed.
+"""
 
 from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chalice import Blueprint, ChaliceUnhandledError
+from chalice import Blueprint, ChaliceUnhandledError, Response
 
-from ..core.access import KeyPrincipal, RuntimePrincipal, bearer
+from ..core.access import KeyPrincipal, Right, RuntimePrincipal, bearer
+from ..core.parsing import parse, parse_headers, parse_query
 from ..wire.limits import MAX_PROMPT_BYTES
 from ..wiring import plane
-from .parsing import parse
+from . import replies
 
-T = TypeVar("T")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One view and where it answers.
+
+    Attributes:
+        method: HTTP method.
+        path: as Chalice writes it.
+        view: the function.
+        may: the right that a person needs; None where no person asks.
+        max_bytes: how large the body may be.
+        content_type: what the body is sent as.
+    """
+
+    method: str
+    path: str
+    view: Callable[..., Any]
+    may: Right | None
+    max_bytes: int
+    content_type: str
+
+    @functools.cached_property
+    def types(self) -> dict[str, Any]:
+        """The types of the view's parameters by name, and under ``return`` that of its answer."""
+        return typing.get_type_hints(self.view, include_extras=True)
 
 
 class Surface:
@@ -22,41 +63,78 @@ class Surface:
 
     Args:
         blueprint: what the app registers.
+
+    Attributes:
+        routes: its views, in the order of the file.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
         self.blueprint = blueprint
+        self.routes: list[Route] = []
 
-    def route(self, path: str, **options: Any) -> Callable[..., Any]:
-        """Registers a view as Chalice does. What it raises reaches ``replies.middleware``, whatever it is."""
-        register = self.blueprint.route(path, **options)
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        may: Right | None = None,
+        max_bytes: int = MAX_PROMPT_BYTES,
+        content_type: str = "application/json",
+    ) -> Callable[[View], View]:
+        """Registers a view.
 
-        def of_view(view: Callable[..., Any]) -> Any:
-            @functools.wraps(view)
-            def answered(**parameters: str) -> Any:
+        Args:
+            method: HTTP method.
+            path: as Chalice writes it, ``/v1/agents/{agent_id}``.
+            may: the right that a person who asks must have; for views that a person asks, and no others.
+            max_bytes: how large the body may be.
+            content_type: what the body is sent as, where there is one.
+        """
+
+        def of_view(view: View) -> View:
+            route = Route(method=method, path=path, view=view, may=may, max_bytes=max_bytes, content_type=content_type)
+            self.routes.append(route)
+            # Whoever sends no body may still name a type for it, as SDKs do.
+            taken = content_type if "body" in inspect.signature(view).parameters else "*/*"
+            register = self.blueprint.route(path, methods=[method], name=view.__name__, content_types=[taken])
+
+            def answered(**parameters: str) -> Response:
                 try:
-                    return view(**parameters)
+                    return self._answer(route, parameters)
                 except Exception as exc:
+                    # Chalice answers every other exception itself; this one reaches the middleware.
                     raise ChaliceUnhandledError(str(exc)) from exc
 
-            return register(answered)
+            register(functools.wraps(view)(answered))
+            return view
 
         return of_view
 
-    def key(self) -> KeyPrincipal:
-        """Who holds the API key of this request. Raises Unauthorized, Forbidden."""
-        return plane().tenants.key_principal(self._secret())
+    def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response:
+        types, given = route.types, dict[str, Any](parameters)
+        if "asking" in types:
+            given["asking"] = self._principal(types["asking"], route.may)
+        if "query" in types:
+            given["query"] = parse_query(self._query(), types["query"])
+        if "headers" in types:
+            given["headers"] = parse_headers(self.blueprint.current_request.headers, types["headers"])
+        if "body" in types:
+            raw, wanted = self._body(), types["body"]
+            given["body"] = raw if wanted is bytes else parse(raw, wanted, max_bytes=route.max_bytes)
+        found = route.view(**given)
+        return found if isinstance(found, Response) else replies.json(found)
 
-    def runtime(self) -> RuntimePrincipal:
-        """Which runtime this request's token stands for. Raises Unauthorized, Forbidden."""
-        return plane().tenants.runtime_principal(self._secret())
+    def _principal(self, wanted: type, may: Right | None) -> KeyPrincipal | RuntimePrincipal:
+        """Whoever asks. Raises Unauthorized, Forbidden."""
+        headers = self.blueprint.current_request.headers
+        secret = bearer(headers.get("authorization"), headers.get("x-api-key"))
+        if wanted is RuntimePrincipal:
+            return plane().tenants.runtime_principal(secret)
+        assert wanted is KeyPrincipal
+        assert may is not None
+        return plane().tenants.key_principal(secret, may)
 
-    def body(self, wanted: type[T], max_bytes: int = MAX_PROMPT_BYTES) -> T:
-        """The body as a ``wanted``. Raises BadRequest, TooLarge."""
-        return parse(self.raw_body(), wanted, max_bytes=max_bytes)
-
-    def raw_body(self) -> bytes:
-        """The body's bytes."""
+    def _body(self) -> bytes:
         event = self.blueprint.current_request.to_original_event()
         body = event.get("body") or b""
         if event.get("isBase64Encoded"):
@@ -64,15 +142,6 @@ class Surface:
         # Chalice would encode strictly; a lone surrogate is the parser's to refuse.
         return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
 
-    def header(self, name: str) -> str | None:
-        """A header's value, or None."""
-        value: str | None = self.blueprint.current_request.headers.get(name)
-        return value
-
-    @property
-    def query(self) -> Mapping[str, Sequence[str]]:
-        """The query's values by name."""
-        return self.blueprint.current_request.to_original_event().get("multiValueQueryStringParameters") or {}
-
-    def _secret(self) -> str | None:
-        return bearer(self.header("authorization"), self.header("x-api-key"))
+    def _query(self) -> Mapping[str, list[str]]:
+        event = self.blueprint.current_request.to_original_event()
+        return event.get("multiValueQueryStringParameters") or {}

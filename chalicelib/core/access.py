@@ -1,13 +1,40 @@
-"""Who may ask: the kinds of secret, told apart by prefix, and the principals they stand for."""
+"""Who may ask for what: the kinds of secret, told apart by prefix, the principals they stand for, and their rights.
+
+A person has a role, and a key of theirs may be narrowed to some scopes: it may do what both allow. The scopes are the
+rights that routes ask for.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from ..wire.ids import KeyId, RuntimeId, SessionId, TenantId
+from .errors import Forbidden
+
+Role = Literal["owner", "admin", "member", "viewer"]
+"""A person's part in a tenant. An owner alone makes and unmakes owners."""
+
+Right = Literal["read", "sessions:write", "agents:write", "runtimes:write", "admin"]
+"""What a route may ask for.
+
+    read            see agents, sessions, runtimes and files
+    sessions:write  make sessions, talk to them, answer their questions, end them
+    agents:write    make and change agents and environments
+    runtimes:write  connect laptops, share and remove one's own
+    admin           people, keys, and the tenant itself
+"""
+
+EVERYTHING: Final[tuple[Right, ...]] = ("read", "sessions:write", "agents:write", "runtimes:write", "admin")
+
+RIGHTS: Final[dict[Role, frozenset[Right]]] = {
+    "owner": frozenset(EVERYTHING),
+    "admin": frozenset(EVERYTHING),
+    "member": frozenset(EVERYTHING) - {"admin"},
+    "viewer": frozenset({"read"}),
+}
 
 TokenKind = Literal["session_token", "api_key", "runtime_token", "ticket"]
 
@@ -21,10 +48,35 @@ _PREFIXES: tuple[tuple[str, TokenKind], ...] = (
 
 
 class KeyPrincipal(Struct, frozen=True):
-    """An API key: it acts for a person of the tenant."""
+    """An API key: it acts for a person of the tenant.
+
+    Attributes:
+        user_id: the person; a key made before there were people stands for itself.
+        role: the person's.
+        scopes: what the key is narrowed to.
+    """
 
     tenant_id: TenantId
     key_id: KeyId
+    user_id: str = ""
+    role: Role = "owner"
+    scopes: tuple[Right, ...] = EVERYTHING
+
+    @property
+    def owner_id(self) -> str:
+        """To whom belongs what this principal makes: the person, or a key without one."""
+        return self.user_id or self.key_id
+
+    def may(self, right: Right) -> bool:
+        """Whether both role and scopes allow it."""
+        return right in self.scopes and right in RIGHTS[self.role]
+
+    def must(self, right: Right) -> None:
+        """Raises Forbidden ``role_not_allowed`` or ``scope_missing`` unless it may."""
+        if right not in RIGHTS[self.role]:
+            raise Forbidden("role_not_allowed", f"This needs the right {right!r}, which a {self.role} does not have.")
+        if right not in self.scopes:
+            raise Forbidden("scope_missing", f"This needs the right {right!r}, which is not among this key's scopes.")
 
 
 class RuntimePrincipal(Struct, frozen=True):

@@ -9,18 +9,17 @@ Source: WHATWG HTML, "Server-sent events".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from .errors import BadRequest
+from .parsing import parse_query
 from .render import parse_cursor
 
 HEARTBEAT_S = 15.0
 """A stream is never silent for longer (seconds): proxies and API Gateway's edge cut one after 30 s."""
-
-_DELTA_TYPES = frozenset({"agent.message", "agent.thinking"})
 
 
 class Wish(Struct, frozen=True):
@@ -37,33 +36,30 @@ class Wish(Struct, frozen=True):
     deltas: bool = False
 
 
-def many(query: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
-    """All values of a query parameter, given as ``name=a&name=b``, ``name[]=a`` or ``name=a,b``."""
-    given = [*query.get(name, ()), *query.get(f"{name}[]", ())]
-    return tuple(part for value in given for part in value.split(",") if part)
+class StreamQuery(Struct, frozen=True, kw_only=True):
+    """``GET …/events/stream``: the cursor to go on from, what to include, and of what to send pieces."""
 
+    after: str | None = None
+    include: tuple[Literal["mooring"], ...] = ()
+    event_deltas: tuple[Literal["agent.message", "agent.thinking"], ...] = ()
 
-def wants_ours(query: Mapping[str, Sequence[str]]) -> bool:
-    """Whether ``include=mooring`` was asked for. Raises BadRequest for anything else to include."""
-    values = many(query, "include")
-    if not set(values) <= {"mooring"}:
-        raise BadRequest("bad_request", "Only 'mooring' can be included.", field="include")
-    return bool(values)
+    def wish(self, last_event_id: str | None) -> Wish:
+        """The wish; ``Last-Event-ID`` wins, since a browser reconnects with its first query.
+
+        Raises:
+            BadRequest: ``bad_cursor``.
+        """
+        after = last_event_id or self.after
+        if after is not None and parse_cursor(after) is None:
+            raise BadRequest(
+                "bad_cursor", f"{after[:64]!r} is no cursor; use an event's id: line, or 0.", field="after"
+            )
+        return Wish(after, bool(self.include), bool(self.event_deltas))
 
 
 def wish_of(query: Mapping[str, Sequence[str]], last_event_id: str | None) -> Wish:
-    """What the query and ``Last-Event-ID`` ask for; the header wins, since a browser reconnects with its first query.
-
-    Raises:
-        BadRequest: ``bad_cursor``, or ``bad_request`` for an unknown ``event_deltas`` or ``include``.
-    """
-    after = last_event_id or next(iter(query.get("after", ())), None) or None
-    if after is not None and parse_cursor(after) is None:
-        raise BadRequest("bad_cursor", f"{after[:64]!r} is no cursor; use an event's id: line, or 0.", field="after")
-    deltas = many(query, "event_deltas")
-    if not set(deltas) <= _DELTA_TYPES:
-        raise BadRequest("bad_request", f"Deltas exist for {sorted(_DELTA_TYPES)} only.", field="event_deltas")
-    return Wish(after, wants_ours(query), bool(deltas))
+    """What the query and ``Last-Event-ID`` ask for. Raises as ``StreamQuery.wish`` and ``parse_query`` do."""
+    return parse_query(query, StreamQuery).wish(last_event_id)
 
 
 def frame(body: Mapping[str, Any], cursor: str | None = None) -> bytes:

@@ -89,7 +89,7 @@ class _Streams:
     def _follow(self, request: Request) -> Follower:
         here = self._plane()
         headers = request.headers
-        asking = here.tenants.key_principal(bearer(headers.get("authorization"), headers.get("x-api-key")))
+        asking = here.tenants.key_principal(bearer(headers.get("authorization"), headers.get("x-api-key")), "read")
         wish = sse.wish_of(_values(request), headers.get("last-event-id"))
         session_id = session_id_of(request.path_params["session_id"])
         return here.reading.follow(asking.tenant_id, session_id, after=wish.after, ours=wish.ours, deltas=wish.deltas)

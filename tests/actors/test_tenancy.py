@@ -24,7 +24,7 @@ def test_a_new_plane_gets_its_first_tenant_and_key(tenancy: Tenancy) -> None:
     assert tenant_id.startswith("ten_")
     assert key.startswith("moor_")
     assert len(key) == len("moor_") + 48
-    assert tenancy.key_principal(key).tenant_id == tenant_id
+    assert tenancy.key_principal(key, "read").tenant_id == tenant_id
 
 
 def test_bootstrapping_again_finds_the_same_tenant(tenancy: Tenancy) -> None:
@@ -33,7 +33,7 @@ def test_bootstrapping_again_finds_the_same_tenant(tenancy: Tenancy) -> None:
     assert tenancy.bootstrap(KEY) == first
     tenant_id, other = tenancy.bootstrap(None)
     assert tenant_id == first[0]
-    assert tenancy.key_principal(other) != tenancy.key_principal(KEY)
+    assert tenancy.key_principal(other, "read") != tenancy.key_principal(KEY, "read")
 
 
 def test_a_tenant_made_without_its_key_is_found_again() -> None:
@@ -70,7 +70,7 @@ def test_a_revoked_key_is_not_bootstrapped_again() -> None:
     with pytest.raises(BadRequest):
         Tenancy(stores).bootstrap(KEY)
     with pytest.raises(Unauthorized):
-        Tenancy(stores).key_principal(KEY)
+        Tenancy(stores).key_principal(KEY, "read")
 
 
 def test_each_secret_stands_for_its_own_kind_of_principal() -> None:
@@ -85,7 +85,7 @@ def test_each_secret_stands_for_its_own_kind_of_principal() -> None:
     assert isinstance(tenancy.principal(KEY), KeyPrincipal)
     assert tenancy.runtime_principal(token) == RuntimePrincipal(made.tenant_id, made.runtime_id, made.token_hash)
     with pytest.raises(Forbidden):
-        tenancy.key_principal(token)
+        tenancy.key_principal(token, "read")
     with pytest.raises(Forbidden):
         tenancy.runtime_principal(KEY)
 

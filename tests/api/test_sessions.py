@@ -132,7 +132,7 @@ def test_a_key_used_again_for_something_else_is_refused(ada: Person, session_id:
 @pytest.mark.parametrize("key", ["k" * 256, "caf\u00e9", "a\tb"])
 def test_a_key_that_is_none_is_refused(ada: Person, session_id: str, key: str) -> None:
     refused = ada.say(session_id, "hello", idempotency_key=key)
-    assert (refused.status_code, refused.json_body["error"]["code"]) == (400, "bad_idempotency_key")
+    assert (refused.status_code, refused.json_body["error"]["code"]) == (400, "bad_header")
 
 
 # ---- refusals

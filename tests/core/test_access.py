@@ -6,7 +6,9 @@ from hashlib import sha256
 
 import pytest
 
-from chalicelib.core.access import bearer, kind_of, token_hash
+from chalicelib.core.access import EVERYTHING, KeyPrincipal, Right, Role, bearer, kind_of, token_hash
+from chalicelib.core.errors import Forbidden
+from chalicelib.wire.ids import KeyId, TenantId
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,37 @@ def test_a_secret_is_found_in_either_header(
 
 def test_of_a_secret_only_its_hash_is_kept() -> None:
     assert token_hash("moor_1") == sha256(b"moor_1").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("role", "rights"),
+    [
+        ("owner", {"read", "sessions:write", "agents:write", "runtimes:write", "admin"}),
+        ("admin", {"read", "sessions:write", "agents:write", "runtimes:write", "admin"}),
+        ("member", {"read", "sessions:write", "agents:write", "runtimes:write"}),
+        ("viewer", {"read"}),
+    ],
+)
+def test_a_role_gives_its_rights_and_scopes_narrow_them(role: Role, rights: set[Right]) -> None:
+    """Catches a key that may do more than its person, and one that ignores its scopes."""
+    whole = KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1", role)
+    assert {right for right in EVERYTHING if whole.may(right)} == rights
+    narrow = KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1", role, ("read", "admin"))
+    assert {right for right in EVERYTHING if narrow.may(right)} == rights & {"read", "admin"}
+
+
+def test_a_refusal_says_whether_the_role_or_the_key_is_too_narrow() -> None:
+    viewer = KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1", "viewer")
+    viewer.must("read")
+    with pytest.raises(Forbidden) as refused:
+        viewer.must("sessions:write")
+    assert refused.value.code == "role_not_allowed"
+    narrow = KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1", "owner", ("read",))
+    with pytest.raises(Forbidden) as refused:
+        narrow.must("sessions:write")
+    assert refused.value.code == "scope_missing"
+
+
+def test_a_key_without_a_person_owns_what_it_makes_itself() -> None:
+    assert KeyPrincipal(TenantId("ten_1"), KeyId("key_1")).owner_id == "key_1"
+    assert KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1").owner_id == "user_1"

@@ -1,4 +1,4 @@
-"""Parsing: from a request's bytes and query to values, or to a refusal that names the field.
+"""Parsing: from a request's bytes, query and headers to values, or to a refusal that names the field.
 
 msgspec's errors are turned into ours here, where they can only mean the request: the same class out of a store would be
 a record that can't be read, which is our fault and no 400.
@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, TypeVar, get_origin
 
 import msgspec
+from msgspec import Struct
 
-from ..core import sse
-from ..core.errors import BadRequest, TooLarge
 from ..wire.ids import EventId
 from ..wire.limits import MAX_PROMPT_BYTES
+from .errors import BadRequest, TooLarge
 
 T = TypeVar("T")
 
-MAX_IDEMPOTENCY_KEY_CHARS = 255
+S = TypeVar("S", bound=Struct)
+
+MAX_QUERY_CHARS: Final = 1024
+"""How long one value of a query may be."""
+
+_IGNORED: Final = frozenset({"beta"})
+"""What older SDKs put into every address."""
 
 _PATH = re.compile(r"^(?P<why>.*) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 _EVENT_ID = re.compile(r"sevt_[A-Za-z0-9_-]{1,128}")
@@ -65,73 +71,52 @@ def refused(error: msgspec.ValidationError, at: str = "") -> BadRequest:
     return BadRequest("bad_request", sentence, field=whole or None)
 
 
-def idempotency_key(value: str | None) -> str | None:
-    """The ``Idempotency-Key`` header, or None. Raises BadRequest ``bad_idempotency_key``."""
-    if value is None:
-        return None
-    if not value or len(value) > MAX_IDEMPOTENCY_KEY_CHARS or not value.isascii() or not value.isprintable():
-        why = f"An Idempotency-Key is 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters."
-        raise BadRequest("bad_idempotency_key", why)
-    return value
-
-
-def event_id(text: str) -> EventId:
+def event_id_of(text: str) -> EventId:
     """An event id as a daemon may choose it. Raises BadRequest ``bad_event`` for one that can't be a key."""
     if not _EVENT_ID.fullmatch(text):
         raise BadRequest("bad_event", "An event's id is sevt_ and up to 128 letters, digits, _ or -.", field="id")
     return EventId(text)
 
 
-def one(query: Mapping[str, Sequence[str]], name: str, max_chars: int = 1024) -> str | None:
-    """A query parameter's value, or None when it is absent or empty."""
-    value = next(iter(query.get(name, ())), "")
-    if len(value) > max_chars:
-        raise BadRequest("bad_request", f"{name} is longer than {max_chars} characters.", field=name)
-    return value or None
+def parse_query(given: Mapping[str, Sequence[str]], wanted: type[S]) -> S:
+    """A query as a ``wanted``: lists as ``name=a&name=b``, ``name[]=a`` or ``name=a,b``; empty values are absent.
+
+    Raises:
+        BadRequest: ``unsupported_filter`` for a parameter that would be ignored, since a list that silently holds too
+            much is worse than none; ``bad_request`` for a value that is wrong or too long.
+    """
+    fields = {one.encode_name: one for one in msgspec.structs.fields(wanted)}
+    found: dict[str, Any] = {}
+    for name, values in given.items():
+        known = name if name in fields else name.removesuffix("[]")
+        if known in _IGNORED:
+            continue
+        if known not in fields:
+            raise BadRequest("unsupported_filter", f"There is no parameter {name[:64]!r} here.", field=name[:64])
+        if any(len(value) > MAX_QUERY_CHARS for value in values):
+            raise BadRequest("bad_request", f"{known} is longer than {MAX_QUERY_CHARS} characters.", field=known)
+        if get_origin(fields[known].type) is tuple:
+            parts = [part for value in values for part in value.split(",") if part]
+            found[known] = [*found.get(known, []), *parts]
+        elif values and values[0]:
+            found[known] = values[0]
+    return _convert(found, wanted, "bad_request")
 
 
-def limit(query: Mapping[str, Sequence[str]], default: int, most: int) -> int:
-    """The ``limit`` of a list. Raises BadRequest unless it is a number from 1 to ``most``."""
-    value = number(query, "limit")
-    if value is None:
-        return default
-    if not 1 <= value <= most:
-        raise BadRequest("bad_request", f"limit is a number from 1 to {most}.", field="limit")
-    return value
+def parse_headers(given: Mapping[str, str], wanted: type[S]) -> S:
+    """Those headers that ``wanted`` names; ``given`` finds them in any case. Raises BadRequest ``bad_header``."""
+    names = [one.encode_name for one in msgspec.structs.fields(wanted)]
+    return _convert({name: given[name] for name in names if name in given}, wanted, "bad_header")
 
 
-def number(query: Mapping[str, Sequence[str]], name: str) -> int | None:
-    """A whole number, or None when it is absent. Raises BadRequest when it is something else."""
-    text = one(query, name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise BadRequest("bad_request", f"{name} is a whole number.", field=name)
-    return int(text)
-
-
-def order(query: Mapping[str, Sequence[str]]) -> Literal["asc", "desc"]:
-    """The ``order`` of a list of events: ``asc``, oldest first, unless said otherwise. Raises BadRequest."""
-    match one(query, "order"):
-        case None | "asc":
-            return "asc"
-        case "desc":
-            return "desc"
-        case _:
-            raise BadRequest("bad_request", "order is 'asc' or 'desc'.", field="order")
-
-
-def of_types(events: Sequence[dict[str, Any]], query: Mapping[str, Sequence[str]]) -> Sequence[dict[str, Any]]:
-    """Those of a page's events that ``types`` asks for. A page may hold fewer than its limit, and still have a next."""
-    wanted = sse.many(query, "types")
-    return [one for one in events if one["type"] in wanted] if wanted else events
-
-
-def only(query: Mapping[str, Sequence[str]], *known: str) -> None:
-    """Refuses a filter that would be ignored: a list that silently holds too much is worse than none."""
-    for name in query:
-        if name.partition("[")[0] not in known:
-            raise BadRequest("unsupported_filter", f"This list does not know {name[:64]!r}.", field=name[:64])
+def _convert(found: dict[str, Any], wanted: type[S], code: str) -> S:
+    try:
+        return msgspec.convert(found, wanted, strict=False)
+    except msgspec.ValidationError as exc:
+        # A list's elements have no names of their own in an address.
+        told = refused(exc)
+        named = told.field.partition("[")[0] if told.field else None
+        raise BadRequest(code, told.message, field=named) from exc
 
 
 def _refuse_nul(body: bytes, at: str) -> None:

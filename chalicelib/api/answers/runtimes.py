@@ -1,0 +1,83 @@
+"""Runtimes as they are answered. Times are epoch seconds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from ...actors.enrolment import Seen
+from ...wire.frames import AgentReport, LocalSkill
+from ...wire.limits import LEASE_S
+
+
+class RuntimeAnswer(Struct, frozen=True, kw_only=True):
+    """A runtime. ``last_heartbeat`` is when its lease was last renewed."""
+
+    id: str
+    hostname: str
+    os: str
+    status: Literal["online", "offline"]
+    agents: tuple[AgentReport, ...]
+    local_skills: dict[str, tuple[LocalSkill, ...]]
+    version: str
+    last_heartbeat: int | None
+    created_at: int
+
+
+class RuntimeList(Struct, frozen=True):
+    """All of a tenant's runtimes."""
+
+    runtimes: tuple[RuntimeAnswer, ...]
+
+
+class RuntimeSelf(Struct, frozen=True, kw_only=True):
+    """What a runtime's token stands for."""
+
+    runtime_id: str
+    tenant_id: str
+    runtime: RuntimeAnswer
+
+
+class CodeAnswer(Struct, frozen=True):
+    """A connect code, shown once."""
+
+    code: str
+    expires_at: int
+
+
+class EnrolledAnswer(Struct, frozen=True, kw_only=True):
+    """What a laptop keeps: its id, its token, shown once, and where it connects."""
+
+    runtime_id: str
+    token: str
+    ws_url: str
+
+
+class TurnContent(Struct, frozen=True):
+    """What a turn works on."""
+
+    content: Any
+
+
+class Kept(Struct, frozen=True):
+    """An event that was kept."""
+
+    id: str
+    n_bytes: int
+
+
+def runtime_answer(seen: Seen, now: float) -> RuntimeAnswer:
+    """A runtime; whether it is online is what its room says at ``now`` (epoch seconds)."""
+    runtime, room = seen.runtime, seen.room
+    return RuntimeAnswer(
+        id=runtime.runtime_id,
+        hostname=runtime.hostname,
+        os=runtime.os,
+        status="online" if room and room.online(now) else "offline",
+        agents=runtime.agents,
+        local_skills=runtime.local_skills,
+        version=runtime.version,
+        last_heartbeat=int(room.lease_until - LEASE_S) if room and room.lease_until else None,
+        created_at=int(runtime.created_at),
+    )
