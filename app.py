@@ -6,14 +6,15 @@ from typing import Any
 
 from chalice import Chalice, Rate
 
-from chalicelib.api import agents, pages, replies, runtimes, sessions, sockets
+from chalicelib.api import agents, openapi, pages, replies, runtimes, sessions, sockets
 from chalicelib.wiring import plane
 
 app = Chalice(app_name="mooring", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.register_middleware(replies.middleware, "all")
 
-for one in (pages.surface, runtimes.surface, agents.surface, sessions.surface):
+surfaces = (pages.surface, runtimes.surface, agents.surface, sessions.surface)
+for one in (*surfaces, openapi.surface_of(surfaces)):
     app.register_blueprint(one.blueprint)
 
 

@@ -43,6 +43,7 @@ class Route:
         may: the right that a person needs; None where no person asks.
         max_bytes: how large the body may be.
         content_type: what the body is sent as.
+        answer_type: what the answer comes as, where it is no Struct.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Route:
     may: Right | None
     max_bytes: int
     content_type: str
+    answer_type: str
 
     @functools.cached_property
     def types(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ class Surface:
         may: Right | None = None,
         max_bytes: int = MAX_PROMPT_BYTES,
         content_type: str = "application/json",
+        answer_type: str = "application/json",
     ) -> Callable[[View], View]:
         """Registers a view.
 
@@ -89,10 +92,19 @@ class Surface:
             may: the right that a person who asks must have; for views that a person asks, and no others.
             max_bytes: how large the body may be.
             content_type: what the body is sent as, where there is one.
+            answer_type: what the answer comes as, where it is no Struct.
         """
 
         def of_view(view: View) -> View:
-            route = Route(method=method, path=path, view=view, may=may, max_bytes=max_bytes, content_type=content_type)
+            route = Route(
+                method=method,
+                path=path,
+                view=view,
+                may=may,
+                max_bytes=max_bytes,
+                content_type=content_type,
+                answer_type=answer_type,
+            )
             self.routes.append(route)
             # Whoever sends no body may still name a type for it, as SDKs do.
             taken = content_type if "body" in inspect.signature(view).parameters else "*/*"
