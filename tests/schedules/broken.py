@@ -119,6 +119,18 @@ def _blind_hash(stack: ExitStack) -> None:
     stack.enter_context(patch.object(session, "_batch", batch))
 
 
+def _repeats_applied(stack: ExitStack) -> None:
+    real = session._batch
+
+    def batch(draft: Draft, cue: Batch) -> Any:
+        marks = draft.state.marks
+        lowered = tuple(replace(one, batch=min(one.batch, cue.batch - 1)) for one in marks if one.outbox == cue.outbox)
+        draft.set(marks=(*(one for one in marks if one.outbox != cue.outbox), *lowered))
+        return real(draft, cue)
+
+    stack.enter_context(patch.object(session, "_batch", batch))
+
+
 def _deleted_in_silence(stack: ExitStack) -> None:
     real = session._batch
 
@@ -181,6 +193,40 @@ def _refreeze(journal: Any, batch: Any) -> Any:
     return replace(batch, events=events)
 
 
+def _sent_is_enough(stack: ExitStack) -> None:
+    """A batch is taken out of the outbox when it is sent."""
+    real = Outbox._send_batches
+
+    def send(self: Any, batches: Any, now: float) -> None:
+        real(self, batches, now)
+        for batch in batches:
+            self._journal.acknowledge(batch.session_id, batch.batch, 0, "", 0)
+            self._sent_at.pop(batch.session_id, None)
+
+    stack.enter_context(patch.object(Outbox, "_send_batches", send))
+
+
+def _any_ack(stack: ExitStack) -> None:
+    """An ack, however old, is taken for one of what is in flight."""
+    real = Journal.acknowledge
+
+    def acknowledge(self: Any, session_id: Any, _batch: int, *rest: Any) -> Any:
+        return real(self, session_id, self.highest_batch(session_id), *rest)
+
+    stack.enter_context(patch.object(Journal, "acknowledge", acknowledge))
+
+
+def _said_once(stack: ExitStack) -> None:
+    """A batch without an answer is sent again by the next connection only."""
+    real = Outbox.tick
+
+    def tick(self: Any, now: float, active: Any) -> None:
+        self._sent_at.clear()
+        real(self, now, active)
+
+    stack.enter_context(patch.object(Outbox, "tick", tick))
+
+
 def _forgetful_start(stack: ExitStack) -> None:
     real = Journal.start
 
@@ -233,11 +279,15 @@ RULES: dict[str, Patch] = {
     "the session's state refuses lower epochs": _no_epoch,
     "a watermark is kept for every outbox followed": _set(session, "_raise_mark", _one_mark),
     "a turn belongs to the outbox it was first sent to": _no_rebind_end,
+    "a repeated batch is recognised by its watermark": _repeats_applied,
     "the same number with another hash is a conflict": _blind_hash,
     "a batch for a deleted session is answered with its dispose": _deleted_in_silence,
     "late events of an ended turn enter the log": _late_events_refused,
     "given up after it was sent is unknown, never expired": _dishonest,
     "a batch is frozen before its first send": _thawed,
+    "a batch stays in the outbox until it is acknowledged": _sent_is_enough,
+    "an ack takes out only the batches up to its number": _any_ack,
+    "a batch without an answer is sent again": _said_once,
     "a turn is journalled as started before the agent is called": _forgetful_start,
     "a cancel for an unknown turn is journalled": _cancel_forgotten,
     "one turn of a session runs at a time": _no_order,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from chalicelib.actors.ports import session_key
+from chalicelib.actors.spill import Spill
 from chalicelib.core.record import SessionRecord, open_session, seal, verify
 from chalicelib.core.render import shown
 from chalicelib.core.session_state import has_work
 from chalicelib.wire import events as ev
+from chalicelib.wire.codec import encode
 from chalicelib.wire.ids import EventId, SessionId
 
-from .laptop import Laptop, Witness
+from .laptop import Laptop, Said, Witness
 from .people import PollingViewer, Sender, SocketViewer, Watching, place
 from .world import TENANT, World
 
@@ -27,6 +31,12 @@ def records(world: World, session_id: SessionId) -> list[SessionRecord]:
         if not page:
             return found
         found += [open_session(one.body) for one in page]
+
+
+def events_of(world: World, session_id: SessionId, log: list[SessionRecord]) -> list[ev.Event]:
+    """A log's events in order, those put aside fetched."""
+    spill = Spill(world.stores.bodies)
+    return [spill.whole(TENANT, session_id, event) for record in log for event in record.events]
 
 
 def check_log(log: list[SessionRecord]) -> list[str]:
@@ -94,13 +104,42 @@ def check_events(
         flaws += [f"turn {turn} ended {n} times" for turn, n in ends.items() if n > 1]
     known: set[str] = set(ids)
     for laptop in laptops:
-        mine = witness.emitted[laptop.name, session_id]
+        mine = [str(one.id) for one in witness.emitted[laptop.name, session_id]]
         if not cloned and [one for one in ids if one in set(mine)] != [one for one in mine if one in known]:
             flaws.append(f"the order of {laptop.name}'s events is broken")
         missing = [one for one in mine if one not in known]
         if missing and laptop.switched_on and not deleted:
             flaws.append(f"events of {laptop.name} never arrived: {missing[:3]}")
     return flaws
+
+
+def check_contents(events: list[ev.Event], said: Sequence[Said]) -> list[str]:
+    """Whatever the log has of the agents, it has word for word."""
+    words = {str(one.id): encode(one) for one in said}
+    return [f"{one.id} is not what was said" for one in events if words.get(one.id, encode(one)) != encode(one)]
+
+
+def check_log_is_what_the_agent_said(
+    events: Sequence[ev.Event], said: Sequence[Said], *, deleted: bool = False
+) -> list[str]:
+    """The agent's side of a log is what the agent said: event for event, word for word, in its order.
+
+    This holds for every session whose laptop had one daemon that never died, however its turns ended.
+
+    Args:
+        events: the log's.
+        said: what the agent said, by its own account.
+        deleted: the log ends with the session's delete, and so with a beginning of what was said.
+    """
+    turns = {str(one.turn_id) for one in said}
+    logged = [encode(one) for one in events if _is_of_agent(one, turns)]
+    spoken = [encode(one) for one in said][: len(logged) if deleted else None]
+    unlike = [
+        f"not what the agent said: {place}. in the log is {heard!r:.200} for {meant!r:.200}"
+        for place, (heard, meant) in enumerate(zip_longest(logged, spoken))
+        if heard != meant
+    ]
+    return unlike[:1]
 
 
 def check_machines(witness: Witness, cloned: bool) -> list[str]:
@@ -134,7 +173,7 @@ def check_viewer(
             if seen is None:
                 if one.event["type"] != "user.message" or one.event["processed_at"] is not None:
                     flaws.append(f"{who}: {one.cursor} {one.event['type']} is missing")
-            elif _comparable(seen) != _comparable(one.event):
+            elif not _is_alike(seen, one.event):
                 flaws.append(f"{who}: {one.cursor} is not what the log has: {seen} {one.event}")
     for event_id, text in watching.written.items():
         whole = witness.texts.get(event_id)
@@ -164,6 +203,11 @@ def check_all(
         keys = {key for one in senders if one.session_id == session_id for key in one.accepted}
         flaws += check_log(log)
         flaws += check_events(log, session_id, laptops if settled else [], witness, cloned)
+        events = events_of(world, session_id, log)
+        said = [one for laptop in laptops for one in witness.emitted[laptop.name, session_id]]
+        flaws += check_contents(events, said)
+        if settled and [laptop.lives for laptop in laptops] == [1]:
+            flaws += check_log_is_what_the_agent_said(events, said, deleted=log[-1].state.status != "open")
         if settled:
             flaws += check_receipts(log, keys, witness)
         for viewer in viewers:
@@ -176,9 +220,22 @@ def check_all(
     return flaws
 
 
-def _comparable(event: dict[str, Any]) -> dict[str, Any]:
-    """An event without what a frame leaves out when it is too large."""
-    return {name: value for name, value in event.items() if name not in ("truncated", "content", "n_bytes")}
+def _is_alike(seen: dict[str, Any], logged: dict[str, Any]) -> bool:
+    """Whether two views of an event say the same, but for what is left out of one that is too large."""
+    if "truncated" in seen or "truncated" in logged:
+        left_out = ("truncated", "content", "n_bytes")
+        seen, logged = ({k: v for k, v in one.items() if k not in left_out} for one in (seen, logged))
+    return seen == logged
+
+
+def _is_of_agent(event: ev.Event, turns: set[str]) -> bool:
+    match event:
+        case ev.SessionError(error=ev.ErrorBody(code="turn_unknown")):
+            return False  # The plane's word: it gave the turn up.
+        case ev.TurnEnded(turn_id=turn_id, outcome="cancelled"):
+            return turn_id in turns  # Else the desk's: the turn was cancelled before the agent was called.
+        case _:
+            return isinstance(event, ev.DaemonEvent)
 
 
 def _is_message(event: ev.Event) -> bool:

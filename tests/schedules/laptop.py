@@ -27,6 +27,10 @@ SILENT_S = 90.0
 """A connection on which nothing was heard for this long is given up (seconds)."""
 
 
+Said = ev.AgentMessage | ev.AgentToolUse | ev.PermissionSettled | ev.TurnEnded
+"""What a scripted agent says."""
+
+
 class Died(BaseException):
     """The daemon's process ends here."""
 
@@ -38,7 +42,7 @@ class Witness:
     Attributes:
         runs: how often each laptop's agent was called for a turn.
         where: the laptops on which a turn ran.
-        emitted: per laptop and session, the event ids in the order in which the agent produced them.
+        emitted: per laptop and session, the events in the order in which the agent produced them.
         texts: the whole text of each event that was written in pieces.
         overlaps: turns begun while another one of their session was running on the same laptop.
         ghosts: turns begun in a session that its laptop had removed.
@@ -46,7 +50,7 @@ class Witness:
 
     runs: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     where: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    emitted: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    emitted: dict[tuple[str, str], list[Said]] = field(default_factory=lambda: defaultdict(list))
     texts: dict[str, str] = field(default_factory=dict)
     overlaps: list[tuple[str, str]] = field(default_factory=list)
     ghosts: list[str] = field(default_factory=list)
@@ -92,6 +96,11 @@ class Laptop:
         self.removed: set[SessionId] = set()
         self._heard_at = 0.0
         self._life = 0
+
+    @property
+    def lives(self) -> int:
+        """How many processes its daemon has had."""
+        return self._life
 
     @property
     def alive(self) -> bool:
@@ -236,7 +245,7 @@ class Laptop:
         self.world.spawn(lambda: self._again(life), wake, self)
 
     def _may_die(self) -> None:
-        if self.world.chance(0.004):
+        if self.world.chance(self.world.faults.daemon_dies):
             raise Died
 
 
@@ -346,13 +355,13 @@ class Agents:
         )
         self.laptop.soon(lambda: self._step(order, left - 1), 0.1)
 
-    def _emit(self, order: TurnOrder, event: ev.DaemonEvent) -> None:
-        self.laptop.witness.emitted[self.laptop.name, order.session_id].append(event.id)
+    def _emit(self, order: TurnOrder, event: Said) -> None:
+        self.laptop.witness.emitted[self.laptop.name, order.session_id].append(event)
         self._desk().emit(order.session_id, [event])
 
     def _end(self, order: TurnOrder, outcome: Any) -> None:
         ended = ev.TurnEnded(id=self._event_id(), turn_id=order.turn_id, outcome=outcome, stop_reason="end_turn")
-        self.laptop.witness.emitted[self.laptop.name, order.session_id].append(ended.id)
+        self.laptop.witness.emitted[self.laptop.name, order.session_id].append(ended)
         self._running.pop(order.session_id, None)
         self._desk().end_turn(order.session_id, order.turn_id, [ended])
 

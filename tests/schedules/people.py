@@ -68,7 +68,7 @@ class Sender:
             except MooringError as exc:
                 answers.append(exc)
                 return
-            if not self.world.chance(0.1):
+            if not self.world.chance(self.world.faults.answer_lost):
                 answers.append(None)
 
         def look() -> None:
@@ -323,13 +323,15 @@ class PollingViewer:
             raise
 
     def _read(self, actors: Actors) -> None:
-        follower = actors.reading.follow(TENANT, self.session_id, after=self.cursor, ours=True, deltas=True)
+        follower = actors.reading.follow(
+            TENANT, self.session_id, after=self.cursor, ours=True, deltas=["agent.message"]
+        )
         if self.cursor is None:
             self.cursor = str(follower.cursor)
         self.watching.texts.clear()
         while not follower.ended:
             for out in follower.poll():
-                if self.world.chance(0.01):
+                if self.world.chance(self.world.faults.stream_breaks):
                     follower.close()
                     raise ConnectionError
                 if out.kind == "event":

@@ -12,6 +12,7 @@ from chalicelib.core.session_state import has_work
 from chalicelib.wire.ids import AgentId, SessionId
 
 from .checks import check_all, records
+from .faults import EVERYTHING, SOUND, Faults
 from .laptop import Laptop, Witness
 from .people import Answerer, PollingViewer, Sender, SocketViewer
 from .world import RUNTIME, TENANT, World
@@ -36,12 +37,16 @@ class Schedule:
         seed: which one.
         stores: makes the stores.
         small: one session, little time: the shortest way to see a broken rule.
+        faults: what goes wrong in it.
     """
 
-    def __init__(self, seed: int, stores: Callable[[World], Stores], *, small: bool = False) -> None:
+    def __init__(
+        self, seed: int, stores: Callable[[World], Stores], *, small: bool = False, faults: Faults = EVERYTHING
+    ) -> None:
         dice = random.Random(seed * 7919 + 1)
-        self.seed = seed
-        self.world = World(seed, stores, fault_s=dice.choice([300.0, 800.0] if small else [300.0, 1000.0, 2500.0]))
+        self.seed, self.faults = seed, faults
+        fault_s = dice.choice([300.0, 800.0] if small else [300.0, 1000.0, 2500.0])
+        self.world = World(seed, stores, fault_s, faults)
         self.witness = Witness()
         self.second = dice.choice([None, None, "other", "clone"])
         self.cloned = False
@@ -54,7 +59,7 @@ class Schedule:
         self._people(dice, small)
         self.world.sweeping()
         self._chaos()
-        if self.second:
+        if self.second and faults.laptops_fail:
             self.world.spawn(self._second_daemon, dice.uniform(30, 300))
         self.world.spawn(self._end_of_faults, self.world.fault_until - self.world.now_s + 1.0)
 
@@ -119,8 +124,8 @@ class Schedule:
                 return
             laptop = world.rng.choice(self.laptops)
             what = world.rng.random()
-            if what < 0.35:
-                open_wires = [one for one in world.wires.values() if one.open]
+            if what < 0.35 or not self.faults.laptops_fail:
+                open_wires = [one for one in world.wires.values() if one.open and one.line != SOUND]
                 if open_wires:
                     world.hang_up(world.rng.choice(open_wires).connection_id)
             elif what < 0.6:

@@ -2,7 +2,7 @@
 
 The plane's real actors run as greenlets over the stores and give way at every I/O point; there a Lambda may be slow,
 or die. Puts are sometimes applied and reported refused. Messages between the sockets are delayed, reordered, lost
-and doubled. A seed gives one schedule, always the same.
+and doubled, and sockets are cut. How often, a mix of ``Faults`` says. A seed gives one schedule, always the same.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 from greenlet import GreenletExit, getcurrent, greenlet
 from msgspec.structs import replace
 
@@ -22,6 +24,8 @@ from chalicelib.actors.ports import Stores
 from chalicelib.core.catalog import Connection
 from chalicelib.wire.ids import ConnectionId, RuntimeId, TenantId
 from tests.fakes import FakeClock, fake_stores
+
+from .faults import EVERYTHING, Faults, Line
 
 TENANT = TenantId("ten_1")
 RUNTIME = RuntimeId("rt_1")
@@ -47,11 +51,13 @@ class Client(Protocol):
 
 @dataclass
 class Wire:
-    """One WebSocket."""
+    """One WebSocket. While it is ``numb`` nothing arrives any more, and nobody has felt it."""
 
     connection_id: ConnectionId
     client: Client
+    line: Line
     open: bool = True
+    numb: bool = False
 
 
 @dataclass(order=True)
@@ -71,9 +77,17 @@ class World:
         seed: which one.
         stores: makes the stores, given the world (its clock, hooks and socket delivery).
         fault_s: until when things go wrong (seconds); afterwards everything settles.
+        faults: what goes wrong, and how often.
+
+    Attributes:
+        befallen: how often which fault befell a socket, with the type of the frame that it befell.
     """
 
-    def __init__(self, seed: int, stores: Callable[[World], Stores], fault_s: float) -> None:
+    def __init__(
+        self, seed: int, stores: Callable[[World], Stores], fault_s: float, faults: Faults = EVERYTHING
+    ) -> None:
+        self.faults = faults
+        self.befallen: Counter[tuple[str, str]] = Counter()
         self.rng = random.Random(seed)
         self.now_s = 1_000_000.0
         self.fault_until = self.now_s + fault_s
@@ -96,7 +110,7 @@ class World:
 
     def chance(self, p: float) -> bool:
         """Whether a fault of probability ``p`` happens here."""
-        return self.now_s < self.fault_until and self.rng.random() < p
+        return p > 0 and self.now_s < self.fault_until and self.rng.random() < p
 
     def say(self, *what: object) -> None:
         """Notes something for whoever reads a failed schedule."""
@@ -156,7 +170,7 @@ class World:
         self._lanes.add(lane)
 
         def step() -> None:
-            if lane and self.chance(0.008):
+            if lane and self.chance(self.faults.lambda_dies):
                 lane.throw(Killed)
             else:
                 lane.switch()
@@ -172,10 +186,11 @@ class World:
         if getcurrent() is self._main:
             return
         if phase == "after":
-            if self.chance(0.004):
+            if self.chance(self.faults.lambda_dies / 2):
                 raise Killed
             return
-        self._pause = self.rng.uniform(3.0, 90.0) if self.chance(0.02) else self.rng.random() * 0.03
+        dawdles = self.chance(self.faults.lambda_dawdles)
+        self._pause = self.rng.uniform(3.0, 90.0) if dawdles else self.rng.random() * 0.03
         self._main.switch()
 
     def pause(self, seconds: float) -> None:
@@ -186,7 +201,7 @@ class World:
 
     def lie(self) -> bool:
         """Whether a put that was applied is reported refused."""
-        lied = self.chance(0.02)
+        lied = self.chance(self.faults.put_denied)
         self.puts_denied += lied
         return lied
 
@@ -194,22 +209,23 @@ class World:
 
     def dial(self, client: Client, connection: Connection, opened: Callable[[], None]) -> None:
         """Opens a WebSocket: ``opened`` is called once the plane has let it in. A lost ``$connect`` never answers."""
-        wire = Wire(connection.connection_id, client)
+        line = self.faults.daemons if connection.role == "daemon" else self.faults.viewers
+        wire = Wire(connection.connection_id, client, line)
 
         def call(actors: Actors) -> None:
             actors.frames.connected(connection)
             self.wires[wire.connection_id] = wire
             self.spawn(opened, self.rng.random(), client)
+            self._may_cut(wire, "handshake")
 
         self.invoke(f"connect {wire.connection_id}", call)
 
     def send_up(self, connection_id: ConnectionId, body: bytes) -> None:
         """A client sends a message: it may be late, lost, or arrive twice, and in any order."""
         wire = self.wires.get(connection_id)
-        if wire is None or not wire.open or self.chance(0.06):
+        if wire is None or not wire.open:
             return
-        for _ in range(2 if self.chance(0.03) else 1):
-            delay = self.rng.random() * (4.0 if self.chance(0.1) else 0.3)
+        for delay in self._copies(wire, body):
             self.invoke(
                 f"message {body[:60]!r}",
                 lambda actors: actors.frames.on_message(connection_id, body.decode()),
@@ -221,12 +237,10 @@ class World:
         wire = self.wires.get(connection_id)
         if wire is None or not wire.open:
             return False
-        if self.chance(0.06):
-            return True
-        for _ in range(2 if self.chance(0.03) else 1):
+        for delay in self._copies(wire, body):
             self.spawn(
-                lambda: wire.client.heard(connection_id, body) if wire.open else None,
-                self.rng.random() * (4.0 if self.chance(0.1) else 0.3),
+                lambda: wire.client.heard(connection_id, body) if wire.open and not wire.numb else None,
+                delay,
                 wire.client,
             )
         return True
@@ -238,8 +252,30 @@ class World:
             return
         wire.open = False
         self.spawn(lambda: wire.client.cut(connection_id), self.rng.random() * 2, wire.client)
-        if not self.chance(0.3):
+        if not self.chance(wire.line.unreported):
             self.invoke(f"disconnect {connection_id}", lambda actors: actors.frames.disconnected(connection_id))
+
+    def _copies(self, wire: Wire, body: bytes) -> Iterator[float]:
+        """What becomes of a message: after how long each copy of it arrives (seconds)."""
+        line, kind = wire.line, _kind(body)
+        self._may_cut(wire, kind)
+        if wire.numb or not wire.open or self._befalls(line.lost, "lost", kind):
+            return
+        for _ in range(2 if self._befalls(line.doubled, "doubled", kind) else 1):
+            yield self.rng.random() * (line.late_s if self._befalls(line.late, "late", kind) else 0.3)
+        self._may_cut(wire, kind)
+
+    def _may_cut(self, wire: Wire, kind: str) -> None:
+        if self._befalls(wire.line.cut / 2, "cut", kind):
+            if self._befalls(wire.line.half_open, "half open", kind):
+                wire.numb = True
+            else:
+                self.hang_up(wire.connection_id)
+
+    def _befalls(self, p: float, fault: str, kind: str) -> bool:
+        happens = self.chance(p)
+        self.befallen[fault, kind] += happens
+        return happens
 
     def sweeping(self, every_s: float = 60.0) -> None:
         """Starts the sweep."""
@@ -249,6 +285,15 @@ class World:
             self.spawn(again, every_s)
 
         self.spawn(again, every_s * self.rng.random())
+
+
+class _Tagged(msgspec.Struct):
+    type: str
+
+
+def _kind(body: bytes) -> str:
+    """A frame's type."""
+    return msgspec.json.decode(body, type=_Tagged).type
 
 
 def _drop(_answer: object) -> None:
