@@ -185,7 +185,9 @@ def test_lines_that_are_no_messages_are_passed_over(tmp_path: Path) -> None:
     body = r"""
     def on_prompt(message):
         say("before")
-        for line in ("", "[1,2]", "not JSON", '"text"', "null", "[" * 100000, '{"a":', "{}", '{"method": 3}'):
+        for line in ("", "not JSON", '{"a":', "[1,2]", '"text"', "7", "true", "null", "[" * 100000):
+            print(line)
+        for line in ("{}", '{"method": 3}'):
             print(line)
         sys.stdout.flush()
         sys.stdout.buffer.write(b"\xff\xfe\n")

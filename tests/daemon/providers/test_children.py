@@ -19,12 +19,17 @@ from .scripted import environment, marked, nobody_left, script
 __all__ = ["nobody_left"]
 
 
+async def spawn(command: tuple[str, ...], folder: Path, cwd: Path | None = None) -> Child:
+    """Starts a child whose files are all in the folder."""
+    paths = {"stderr_path": folder / "stderr.log", "children_path": folder / "children"}
+    return await Child.spawn(command, cwd=cwd or folder, env=environment(), **paths)
+
+
 def run(folder: Path, body: str, scene: Callable[[Child], Awaitable[None]]) -> None:
     """Spawns a script, runs the scene, and stops the child."""
 
     async def whole() -> None:
-        command = script(folder, body)
-        child = await Child.spawn(command, cwd=folder, env=environment(), stderr_path=folder / "stderr.log")
+        child = await spawn(script(folder, body), folder)
         try:
             async with asyncio.timeout(20):
                 await scene(child)
@@ -62,12 +67,9 @@ def test_input_comes_back_as_output_until_the_child_ends(tmp_path: Path) -> None
 
 
 def test_a_program_or_folder_that_is_missing_is_told(tmp_path: Path) -> None:
-    async def spawn(command: str, cwd: Path) -> None:
-        await Child.spawn((command,), cwd=cwd, env=environment(), stderr_path=tmp_path / "e")
-
     for command, cwd in (("no-such-program", tmp_path), ("true", tmp_path / "gone")):
         with pytest.raises(FileNotFoundError):
-            asyncio.run(spawn(command, cwd))
+            asyncio.run(spawn((command,), tmp_path, cwd))
 
 
 def test_output_written_before_the_exit_is_read_though_a_grandchild_holds_the_pipe(tmp_path: Path) -> None:
@@ -186,6 +188,52 @@ def test_a_stop_whose_caller_is_cancelled_goes_on(tmp_path: Path) -> None:
         assert marked() == []
 
     run(tmp_path, "signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)", scene)
+
+
+def test_a_child_is_written_down_while_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a child that the next daemon would not find, and a record that stays and costs each start a look."""
+    monkeypatch.setattr(children, "CONFIRM_S", 0.01)
+
+    async def scene(child: Child) -> None:
+        record = tmp_path / "children" / f"{child.pid}.json"
+        at_first = record.read_bytes()
+        while record.read_bytes() == at_first:
+            await asyncio.sleep(0.01)
+        await child.stop(0.2)
+        assert list(record.parent.iterdir()) == []
+
+    run(tmp_path, "time.sleep(600)", scene)
+
+
+def test_a_child_that_can_not_be_written_down_does_not_run(tmp_path: Path) -> None:
+    """Catches a child that is used although no later daemon could know of it."""
+
+    async def scene() -> None:
+        with pytest.raises(FileExistsError):
+            await spawn(script(tmp_path, "time.sleep(600)"), tmp_path)
+        async with asyncio.timeout(20):
+            while marked():
+                await asyncio.sleep(0.01)
+
+    (tmp_path / "children").write_text("not a folder")
+    asyncio.run(scene())
+
+
+def test_a_record_that_can_not_be_kept_up_to_date_is_said_once_and_costs_no_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(children, "CONFIRM_S", 0.01)
+
+    async def scene(child: Child) -> None:
+        # A folder where the new record would be written.
+        (tmp_path / "children" / f"{child.pid}.new").mkdir()
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+        await child.write(b"ping\n", 5)
+        assert await line(child) == "ping"
+        assert ["no longer kept up to date" in one.message for one in caplog.records] == [True]
+
+    run(tmp_path, "print(sys.stdin.readline(), end='', flush=True); time.sleep(600)", scene)
 
 
 def test_without_proc_a_group_is_told_to_be_there_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

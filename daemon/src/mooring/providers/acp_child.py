@@ -52,7 +52,9 @@ class ACPChild:
         if not spec.cwd.is_dir():
             raise ProviderError("agent_failed", f"The session's folder {spec.cwd} is missing.")
         try:
-            child = await Child.spawn(spec.command, cwd=spec.cwd, env=spec.env, stderr_path=spec.stderr_path)
+            child = await Child.spawn(
+                spec.command, cwd=spec.cwd, env=spec.env, stderr_path=spec.stderr_path, children_path=spec.children_path
+            )
         except OSError as exc:
             text = f"The agent's program {program} can't be started ({exc.strerror}). Run `moor doctor`."
             raise ProviderError("agent_not_found", text) from exc

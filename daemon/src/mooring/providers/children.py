@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from . import process_group
+from . import orphans, process_group
 from .stderr_log import StderrLog
 
 EXIT_GRACE_S: Final = 1.0
@@ -28,6 +28,9 @@ KILL_GRACE_S: Final = 5.0
 
 MAX_UNREAD_BYTES: Final = 256 * 1024
 """The child is not read any further while this much of its output waits."""
+
+CONFIRM_S: Final = 2.0
+"""How often it is noted for the next daemon that the child is alive: see ``orphans``."""
 
 _SCAN_S: Final = 0.05
 
@@ -44,25 +47,35 @@ class Child:
         exited: set once the process itself is gone, whatever its group does.
     """
 
-    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes) -> None:
-        self._transport, self._pipes = transport, pipes
+    def __init__(self, transport: asyncio.SubprocessTransport, pipes: _Pipes, record: orphans.Record) -> None:
+        self._transport, self._pipes, self._record = transport, pipes, record
         self._stopping: asyncio.Task[None] | None = None
         self.pid = transport.get_pid()
         self.stderr = pipes.stderr
         self.exited = pipes.exited
 
     @classmethod
-    async def spawn(cls, command: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], stderr_path: Path) -> Child:
-        """Starts a program with exactly ``env``.
+    async def spawn(
+        cls, command: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], stderr_path: Path, children_path: Path
+    ) -> Child:
+        """Starts a program with exactly ``env``, and writes its group down in the folder ``children_path``.
 
         Raises:
-            OSError: it can't be run; ``FileNotFoundError`` if the program or the folder is not there.
+            OSError: it can't be run, or not be written down, and does not run; ``FileNotFoundError`` if the program or
+                the folder is not there.
         """
         loop = asyncio.get_running_loop()
         transport, pipes = await loop.subprocess_exec(
             lambda: _Pipes(StderrLog(stderr_path)), *command, cwd=cwd, env=dict(env), start_new_session=True
         )
-        return cls(transport, pipes)
+        try:
+            record = orphans.write_down(children_path, transport.get_pid())
+        except OSError:
+            transport.close()  # It kills the child, which has not got far enough to have any of its own.
+            raise
+        child = cls(transport, pipes, record)
+        loop.call_later(CONFIRM_S, child._confirm)
+        return child
 
     @property
     def returncode(self) -> int | None:
@@ -113,25 +126,42 @@ class Child:
         """Whether the group is known to be gone: from then on its number may belong to somebody else."""
         return self._stopping is not None and self._stopping.done()
 
-    async def _stop(self, term_s: float) -> None:
-        loop = asyncio.get_running_loop()
+    def _confirm(self) -> None:
+        if self.exited.is_set():
+            return
         try:
-            if (stdin := self._transport.get_pipe_transport(0)) is not None:
-                stdin.close()
-            if sys.platform == "win32":
-                if self.returncode is None:
-                    self._transport.terminate()
-            else:
-                process_group.signal_all(self.pid, signal.SIGTERM)
-            if not await self._gone(loop.time() + term_s):
-                _log.warning("child=%s did not stop within %g s of TERM; killed", self.pid, term_s)
-                self.kill()
-                if not await self._gone(loop.time() + KILL_GRACE_S):
-                    left = process_group.members(self.pid)
-                    _log.error("child=%s processes survive KILL: %s", self.pid, left)
+            self._record.confirm()
+        except OSError as exc:
+            _log.warning("child=%s its record is no longer kept up to date: %s", self.pid, exc)
+            return
+        asyncio.get_running_loop().call_later(CONFIRM_S, self._confirm)
+
+    async def _stop(self, term_s: float) -> None:
+        try:
+            if await self._ended(term_s):
+                self._record.strike()
         finally:
             # Closes our ends of the pipes; a process that still holds the others no longer matters to us.
             self._transport.close()
+
+    async def _ended(self, term_s: float) -> bool:
+        """Ends the group: input, TERM, KILL. False = somebody survives."""
+        loop = asyncio.get_running_loop()
+        if (stdin := self._transport.get_pipe_transport(0)) is not None:
+            stdin.close()
+        if sys.platform == "win32":
+            if self.returncode is None:
+                self._transport.terminate()
+        else:
+            process_group.signal_all(self.pid, signal.SIGTERM)
+        if await self._gone(loop.time() + term_s):
+            return True
+        _log.warning("child=%s did not stop within %g s of TERM; killed", self.pid, term_s)
+        self.kill()
+        if await self._gone(loop.time() + KILL_GRACE_S):
+            return True
+        _log.error("child=%s processes survive KILL: %s", self.pid, process_group.members(self.pid))
+        return False
 
     async def _gone(self, deadline: float) -> bool:
         """Waits until the child has exited and nobody of its group lives; False = not so at the deadline (loop s)."""

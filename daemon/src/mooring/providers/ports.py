@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from ..core.happenings import Happening
+from ..core.permissions import Permissions
 from ..errors import MoorError
 
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
@@ -27,8 +28,6 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
 ErrorCode = Literal["agent_not_found", "agent_crashed", "handshake_timeout", "authentication_required", "agent_failed"]
 """Why an agent could not be opened, or a turn failed."""
-
-PermissionPolicy = Literal["always_ask", "always_allow"]
 
 Sink = Callable[[Happening], None]
 
@@ -78,9 +77,11 @@ class ChildSpec:
         agent_id: canonical id, see ``registry``.
         mcp_servers: offered to the agent; one it can't speak to is left out and noted.
         stderr_path: what the child writes to standard error; the last megabyte is kept, in this file and ``<name>.1``.
+        children_path: the folder in which the child's process group is written down while it lives, see ``orphans``.
         system_prompt: passed through the adapter where it has an extension for that; otherwise it is in a file in
-        ``cwd``. permission_policy: who answers the agent's permission questions: a person, or the provider with
-        allow-once. handshake_timeout_s: limit for the whole of ``open``.
+        ``cwd``.
+        permissions: who answers the agent's questions: a person, or the provider with allow-once.
+        handshake_timeout_s: limit for the whole of ``open``.
         cancel_timeout_s: how long a cancelled turn may take to settle before the child is killed.
         write_timeout_s: how long the child may leave its standard input unread.
         max_line_bytes: a longer line ends the child.
@@ -91,9 +92,10 @@ class ChildSpec:
     env: Mapping[str, str] = field(repr=False)
     agent_id: str
     stderr_path: Path
+    children_path: Path
     mcp_servers: tuple[MCPServer, ...] = ()
     system_prompt: str | None = None
-    permission_policy: PermissionPolicy = "always_ask"
+    permissions: Permissions = Permissions()
     handshake_timeout_s: float = 60.0
     cancel_timeout_s: float = 5.0
     write_timeout_s: float = 30.0
@@ -107,8 +109,24 @@ class TextBlock:
     text: str
 
 
-ContentBlock = TextBlock
-"""A part of a prompt. Images and resources become further members of a union here."""
+@dataclass(frozen=True)
+class FileBlock:
+    """An image or a document that the user hands over: its bytes, and the file that holds them where the agent works.
+
+    Attributes:
+        name: as the user calls it.
+        path: absolute.
+    """
+
+    kind: Literal["image", "document"]
+    media_type: str
+    name: str
+    path: Path
+    body: bytes = field(repr=False)
+
+
+ContentBlock = TextBlock | FileBlock
+"""A part of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +214,10 @@ class Provider(Protocol):
     @property
     def alive(self) -> bool:
         """Whether the child can be queried."""
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether questions are put to people at all."""
 
     async def open(self, continuation: str | None) -> None:
         """Starts the child and its conversation, the one of ``continuation`` if that can be had (else ``ContextLost``).
