@@ -34,6 +34,7 @@ EXIT_REFUSED = 3
 EXIT_LOST_AWS = 4
 LOCK_TIMEOUT_S = 2.0
 KEY_FILE = "admin-key"
+BUCKET = "mooring-files"
 DUMMIES = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
 
 LoadPlane = Callable[["str | None"], "tuple[Plane, str, str]"]
@@ -86,6 +87,9 @@ def load_plane(admin_key: str | None) -> tuple[Plane, str, str]:
     """
     tables: Any = importlib.import_module("infra.tables")
     tables.create_tables(os.environ["AWS_ENDPOINT_URL"])
+    if name := os.environ.get("MOORING_BUCKET"):
+        bucket: Any = importlib.import_module("infra.bucket")
+        bucket.create_bucket(name, os.environ["AWS_ENDPOINT_URL"])
     app: Any = importlib.import_module("app")
     tenant_id, api_key = first_tenant(admin_key)
     return _with_stream(app.app), tenant_id, api_key
@@ -125,7 +129,10 @@ def _up(options: argparse.Namespace, ready: IO[str], load: LoadPlane, started: E
     addresses = Addresses(
         address(http_listener, "http"), address(ws_listener, "ws"), child.url if child else options.dynamodb_endpoint
     )
-    _export(addresses)
+    _export(addresses, options.ping_s)
+    if child is not None:
+        # Where another stand-in is given, whoever gives it knows whether it keeps objects, and sets this.
+        os.environ["MOORING_BUCKET"] = BUCKET
     key_file = options.data / KEY_FILE if options.data is not None else None
     plane, tenant_id, api_key = load(_admin_key(options.admin_key, key_file))
     if key_file is not None:
@@ -201,6 +208,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sweep-every", type=float, default=60.0, metavar="S", help="seconds; 0 for never")
     parser.add_argument("--idle-s", type=float, default=IDLE_S, help="close a WebSocket idle this long, seconds")
     parser.add_argument("--max-connection-s", type=float, default=CONNECTION_S, help="close it at this age, seconds")
+    parser.add_argument("--ping-s", type=float, help="have daemons ping this often, seconds; needs less than --idle-s")
     parser.add_argument("--watch-aws-every", type=float, default=60.0, metavar="S", help="seconds between two looks")
     parser.add_argument("--threads", type=int, default=16, help="WebSocket functions at once")
     parser.add_argument("--ordered", action="store_true", help="one message after the other; AWS does not do that")
@@ -247,14 +255,16 @@ def _own(data_dir: Path) -> IO[str]:
             return held
 
 
-def _export(addresses: Addresses) -> None:
-    """Tell the plane, through the environment, where everything is."""
+def _export(addresses: Addresses, ping_s: float | None) -> None:
+    """Tell the plane, through the environment, where everything is and how often daemons are to ping."""
     for name, value in DUMMIES.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("AWS_REGION", os.environ["AWS_DEFAULT_REGION"])
     os.environ["AWS_ENDPOINT_URL"] = addresses.aws_endpoint_url
     os.environ["MOORING_CONNECTIONS_URL"] = addresses.url
     os.environ["MOORING_WS_URL"] = addresses.ws_url
+    if ping_s is not None:
+        os.environ["MOORING_PING_S"] = str(ping_s)
 
 
 def _admin_key(given: str | None, key_file: Path | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The daemon dies in the middle of a turn, or is replaced by another one."""
+"""The daemon dies in the middle of a turn."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.stage import start_daemon, wait_online
-
 from .ground import House, Laptop
-from .waiting import PATIENCE_S, until_ended
+from .waiting import until_ended
 from .watching import Event, of_type
 
 pytestmark = pytest.mark.xdist_group("journeys")
-
-EXIT_REPLACED = 4
 
 
 @pytest.fixture
@@ -47,24 +43,3 @@ def test_a_turn_cut_by_the_daemons_death_ends_unknown_and_the_next_one_remembers
         ended = session.reader.until(of_type("mooring.turn_ended", turn_id=told["turn_id"]), "the turn's end")
         assert ended["outcome"] == "unknown"
         assert session.ask("/history") == ["The word is anchor.\n/hold"]
-
-
-def test_a_second_daemon_with_the_same_token_takes_over_and_the_first_ends_for_good(fragile: Laptop) -> None:
-    """Catches two daemons that replace each other forever, and a service that would restart the first."""
-    house = fragile.house
-    home = fragile.home.with_name("copy")
-    home.mkdir()
-    for name in ("credentials.json", "machine-id"):
-        shutil.copy2(fragile.home / name, home / name)
-    first = fragile.daemon
-    assert first is not None
-    second = start_daemon(home, house.ground.env)
-    try:
-        assert first.process.wait(PATIENCE_S) == EXIT_REPLACED
-        wait_online(house.api, fragile.runtime_id, second)
-        with fragile.session() as session:
-            assert session.ask("Who is it?") == ["You said: Who is it?"]
-            assert (home / "sessions" / session.id).is_dir()
-            assert not fragile.folder(session.id).exists()
-    finally:
-        assert second.stop() == 0

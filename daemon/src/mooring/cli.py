@@ -90,7 +90,12 @@ def _add_machine_verbs(add: Callable[[str, str, Verb], argparse.ArgumentParser])
     one.add_argument("--state", required=True, help="what the code was made for")
     one.add_argument("--code-verifier", metavar="TEXT", help="PKCE verifier, where the code was made with a challenge")
     one.add_argument("--no-service", action="store_true", help="install no service (this version installs none)")
-    add("daemon", "Run the daemon in the foreground.", lambda _, screen: daemon_command.run(screen))
+    one = add(
+        "daemon",
+        "Run the daemon in the foreground.",
+        lambda given, screen: daemon_command.run(screen, take_over=given.take_over),
+    )
+    one.add_argument("--take-over", action="store_true", help="take the runtime back from a daemon that took it over")
     add("status", "Show what is set up, what runs and what the plane sees.", lambda *_: status.run())
     one = add("uninstall", "Undo `moor setup`.", lambda given, screen: uninstall.run(screen, yes=given.yes))
     one.add_argument("--yes", action="store_true", help="do not ask")

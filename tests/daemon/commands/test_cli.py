@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from mooring.cli import main
 from mooring.edge import https
 from mooring.edge.creds import Paths, read_credentials, read_login
 from mooring.edge.lock import DaemonLock
-from tests.daemon.fake_plane import FakePlane, fault
+from mooring.providers import orphans
+from tests.daemon.fake_plane import WAIT_S, FakePlane, fault
 from tests.daemon.machine import TOKEN, set_up
 
 SETUP = ("--code", "c0de", "--state", "state-1", "--no-service")
@@ -61,8 +64,9 @@ def test_setup_pairs_the_laptop_and_again_gives_the_same_machine(
     assert "echo" in [one["id"] for one in told["agents"]]
     assert stat.S_IMODE(home.credentials.stat().st_mode) == 0o600
     assert read_credentials(home).token == TOKEN
+    home.taken_over.touch()
     status, told, _ = moor(capsys, "setup", "--server", plane.url, *SETUP)
-    assert status == 0
+    assert (status, home.taken_over.exists()) == (0, False)
     assert "moor daemon" in told
     assert TOKEN not in told
     assert plane.asked[0].json["machine_id"] == plane.asked[1].json["machine_id"]
@@ -155,15 +159,29 @@ def test_uninstall_undoes_setup_and_can_be_repeated(
     set_up(home, plane)
     (home.sessions / "sesn_1").mkdir(parents=True)
     home.journal("rt_1").write_text("")
+    home.taken_over.touch()
     home.config.write_text("")
     status, told, _ = moor(capsys, "uninstall", "--json")
     assert (status, told) == (1, {"removed": []})
     assert home.credentials.exists()
     status, told, _ = moor(capsys, "uninstall", "--yes", "--json")
     assert status == 0
-    assert told == {"removed": [str(one) for one in (home.credentials, home.journal("rt_1"), home.sessions)]}
+    removed = (home.credentials, home.journal("rt_1"), home.sessions, home.taken_over)
+    assert told == {"removed": [str(one) for one in removed]}
     assert [one.name for one in home.home.iterdir()] == ["config.toml"]
     assert moor(capsys, "uninstall", "--yes", "--json")[:2] == (0, {"removed": []})
+
+
+def test_uninstall_ends_the_agents_that_a_killed_daemon_has_left(
+    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches an agent that works on in a folder that is removed, and that nobody can find any more."""
+    set_up(home, plane)
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
+        orphans.write_down(home.children, left.pid)
+        assert moor(capsys, "uninstall", "--yes")[0] == 0
+        assert left.wait(WAIT_S) == -signal.SIGTERM
+    assert not home.children.exists()
 
 
 def test_uninstall_leaves_a_running_daemon_alone(

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
@@ -39,6 +39,7 @@ from mooring.errors import EXIT_REFUSED, EXIT_TAKEN_OVER
 from mooring.wire.limits import MAX_CONNECTION_S, ROTATE_MAX_S, ROTATE_MIN_S
 
 START = 1000.0
+DICE = st.floats(0, 1, exclude_max=True)
 
 
 class Driver:
@@ -180,6 +181,47 @@ def test_rotation_falls_between_its_bounds_and_before_the_quota(driver: Driver, 
     assert ROTATE_MIN_S <= age <= ROTATE_MAX_S < MAX_CONNECTION_S
 
 
+def until_dial(driver: Driver) -> int:
+    while True:
+        for output in driver.ticks_to(driver.now + MAX_CONNECTION_S):
+            if isinstance(output, Dial):
+                return output.number
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_no_connection_lives_to_the_quota_whatever_the_dice_and_whatever_fails_first(data: st.DataObject) -> None:
+    """Catches a rotation that comes so late that a few failed attempts leave the gateway to cut the old connection."""
+    driver = Driver()
+    driver.die = data.draw(DICE)
+    driver.online()
+    opened_at = driver.now
+    for _ in range(2):
+        for how in data.draw(st.lists(st.sampled_from(["refused", "hangs", "is not welcomed"]), max_size=4)):
+            number = until_dial(driver)
+            driver.die = data.draw(DICE)
+            if how == "refused":
+                driver.cue(Closed(number, status=503))
+            elif how == "is not welcomed":
+                driver.cue(Opened(number))
+        number = until_dial(driver)
+        driver.cue(Opened(number), after=data.draw(st.floats(0, link.DIAL_S - 1)))
+        successor_opened_at = driver.now
+        driver.cue(Welcomed(number), after=data.draw(st.floats(0, link.WELCOME_S - 1)))
+        assert driver.now - opened_at < MAX_CONNECTION_S
+        opened_at = successor_opened_at
+
+
+@pytest.mark.parametrize("die", [0.0, 0.5, 0.999])
+def test_rotation_keeps_to_an_earlier_age_that_is_asked_for(driver: Driver, die: float) -> None:
+    """Catches a laptop behind a proxy that cuts its connection each time before the daemon replaces it."""
+    driver.state = LinkState(instance="me", rotate_max_s=3000.0)
+    driver.die = die
+    driver.online()
+    age = driver.state.connections[0].rotate_at - START
+    assert 0.8 * 3000 < age <= 3000
+
+
 def test_new_connection_is_welcomed_before_the_old_one_is_closed(driver: Driver) -> None:
     rotating(driver)
     assert driver.cue(Opened(2)) == (SayHello(2, beside=True),)
@@ -249,7 +291,7 @@ def test_second_daemon_taking_over_is_final(driver: Driver) -> None:
     assert closed == Close(1, "taken_over")
     assert isinstance(stop, Stop)
     assert (stop.code, stop.exit_code, stop.error().exit_code) == ("taken_over", EXIT_TAKEN_OVER, EXIT_TAKEN_OVER)
-    assert "moor setup" in str(stop.error())
+    assert "--take-over" in str(stop.error())
     assert driver.cue(Tick(), after=10) == ()
 
 

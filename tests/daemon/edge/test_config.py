@@ -13,6 +13,9 @@ WHOLE = """
 permission_policy = "always_ask"
 max_sessions = 2
 idle_close_minutes = 0.5
+connection_minutes = 50
+workspaces = ["/src/shop", "~/src", "~", "C:\\\\src"]
+permission_policies = { bash = "always_ask", mcp__notes = "always_allow" }
 
 [agents.codex-acp]
 command = "/opt/codex"
@@ -32,7 +35,13 @@ def test_everything_that_may_be_set(tmp_path: Path) -> None:
     codex = AgentConfig(command="/opt/codex", args=("--a",), env={"KEY": "secret"}, idle_limit_s=5.0, hard_limit_s=10.5)
     found = read_config(tmp_path / "config.toml")
     assert found == Config(
-        permission_policy="always_ask", max_sessions=2, idle_close_minutes=0.5, agents={"codex-acp": codex}
+        permission_policy="always_ask",
+        max_sessions=2,
+        idle_close_minutes=0.5,
+        connection_minutes=50.0,
+        agents={"codex-acp": codex},
+        workspaces=("/src/shop", "~/src", "~", "C:\\src"),
+        permission_policies={"bash": "always_ask", "mcp__notes": "always_allow"},
     )
     assert "secret" not in repr(found)
 
@@ -42,8 +51,13 @@ def test_everything_that_may_be_set(tmp_path: Path) -> None:
     [
         ("a = 1\nmax_sessions = 0\n", "line 1.*unknown field `a`"),
         ("\nmax_sessions = 0\n", "line 2.*>= 1"),
+        ("connection_minutes = 120\n", "line 1.*<= 110"),
         ("[agents.x]\ncommand = 'c'\n[agents.y]\n\ncommand = 1\n", "line [25].*Expected `str"),
         ('permission_policy = "never"\n', "line 1.*never"),
+        ('permission_policies = { Bash = "always_ask" }\n', "line 1.*matching regex"),
+        ('\n[permission_policies]\nbash = "ask"\n', "line 2.*Invalid enum value 'ask'"),
+        ("\nworkspaces = ['src']\n", "line 2.*matching regex"),
+        ("workspaces = ['~ada/src']\n", "line 1.*matching regex"),
         ("x = [\n", "config.toml can't be read"),
         ("[agents]\nx = 1\n", "Expected `object`"),
     ],

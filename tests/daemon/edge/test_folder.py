@@ -10,9 +10,9 @@ from mooring.edge.creds import Paths
 from mooring.edge.folder import Folders
 from mooring.errors import MoorError
 from mooring.wire.bundle import Bundle, BundleFile
-from mooring.wire.ids import SessionId
+from mooring.wire.ids import SessionId, TurnId
 
-S = SessionId("sesn_1")
+S, T = SessionId("sesn_1"), TurnId("turn_1")
 AGENTS = BundleFile(path="AGENTS.md", content="# Be kind\n")
 
 
@@ -135,3 +135,50 @@ def test_a_folder_that_can_not_be_made_says_so(home: Paths) -> None:
     home.sessions.write_text("a file")
     with pytest.raises(MoorError, match="folder_unusable"):
         Folders(home).make(S, "echo", Bundle())
+
+
+def test_a_file_that_a_turn_brings_lies_in_the_sessions_folder(home: Paths) -> None:
+    """Catches a file that a second preparation of the same turn can't write, or that outlives its session."""
+    folders = Folders(home)
+    folder = folders.make(S, "echo", Bundle(files=(AGENTS,)))
+    for body in (b"one", b"two\x00"):
+        path = folders.keep(S, T, "1-a.png", body)
+        assert path == folder / ".attachments" / "turn_1" / "1-a.png"
+        assert path.read_bytes() == body
+        assert path.stat().st_mode & 0o777 == 0o600
+    folders.remove(S)
+    assert not folder.exists()
+
+
+def test_a_session_that_works_elsewhere_has_a_folder_for_what_is_brought(home: Paths) -> None:
+    path = Folders(home).keep(S, T, "1-a.png", b"x")
+    assert path.read_bytes() == b"x"
+    assert path.is_relative_to(home.sessions / S)
+
+
+@pytest.mark.parametrize("linked", [".attachments", ".attachments/turn_1", ".attachments/turn_1/1-a"])
+def test_a_link_that_an_agent_has_laid_leads_nowhere(home: Paths, tmp_path: Path, linked: str) -> None:
+    """Catches a file that is written where a link points: an agent might be made to lay one."""
+    folder = Folders(home).make(S, "echo", Bundle())
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    victim = outside / "1-a"
+    victim.write_text("mine")
+    link = folder / linked
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(victim if linked.endswith("1-a") else outside)
+    assert Folders(home).keep(S, T, "1-a", b"theirs").resolve().is_relative_to(folder.resolve())
+    assert victim.read_text() == "mine"
+    assert list(outside.iterdir()) == [victim]
+
+
+def test_a_turn_that_can_not_be_a_folders_name_is_refused(home: Paths) -> None:
+    with pytest.raises(MoorError, match="bad_session_id"):
+        Folders(home).keep(S, TurnId("../x"), "a", b"")
+
+
+def test_a_file_that_can_not_be_written_fails_with_a_reason(home: Paths) -> None:
+    folder = Folders(home).make(S, "echo", Bundle())
+    (folder / ".attachments").write_text("in the way")
+    with pytest.raises(MoorError, match="folder_unusable"):
+        Folders(home).keep(S, T, "a", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections.abc import Callable
 
@@ -12,13 +13,18 @@ from mooring.edge.https import PlaneError, is_final, is_retryable
 from mooring.edge.plane import Machine, Plane, exchange
 from mooring.errors import EXIT_REFUSED, MoorError
 from mooring.wire.bundle import Bundle, BundleFile
-from mooring.wire.events import TextBlock
-from mooring.wire.ids import EventId, SessionId, TurnId
+from mooring.wire.events import FileSource, TextBlock
+from mooring.wire.ids import EventId, FileId, SessionId, TurnId
 from tests.daemon.fake_plane import Answer, Asked, FakePlane, fault
 
 TOKEN = "sk_machine_secret"
 MACHINE = Machine(machine_id="m-1", hostname="mbp", os="darwin/arm64", version="1")
 S, T = SessionId("sesn_1"), TurnId("turn_1")
+BYTES = b"\x89PNG\x00\xff"
+SOURCE = FileSource(
+    file_id=FileId("file_1"), media_type="image/png", size_bytes=len(BYTES), sha256=hashlib.sha256(BYTES).hexdigest()
+)
+FILE_PATH = "/agents/runtime/sessions/sesn_1/turns/turn_1/files/file_1"
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +60,14 @@ def test_a_code_is_never_sent_twice_once_it_was_heard(plane: FakePlane) -> None:
     with pytest.raises(PlaneError, match="enrolment_unfinished"):
         exchange(plane.url, "code", "state", MACHINE)
     assert len(plane.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "is_online"), [("online", True), ("offline", False)])
+def test_the_plane_says_whether_a_daemon_is_there(plane: FakePlane, status: str, is_online: bool) -> None:
+    plane.route("GET /agents/runtime/me", (200, {"runtime_id": "rt_1", "runtime": {"id": "rt_1", "status": status}}))
+    asking = Plane(plane.url, TOKEN)
+    assert asking.is_online() is is_online
+    asking.close()
 
 
 def test_what_is_only_read_is_asked_again(plane: FakePlane) -> None:
@@ -94,6 +108,49 @@ def test_a_turns_content_and_an_upload(plane: FakePlane) -> None:
     asking.upload(S, EventId("sevt_1"), b'{"large":1}')
     assert plane.asked[1].body == b'{"large":1}'
     asking.close()
+
+
+def test_a_file_comes_from_the_plane_as_it_was_sent(plane: FakePlane) -> None:
+    """Catches bytes that are asked for as JSON, and bytes that are believed unseen."""
+    plane.route(f"GET {FILE_PATH}", (200, BYTES))
+    asking = Plane(plane.url, TOKEN)
+    assert asking.file(S, T, SOURCE) == BYTES
+    assert plane.asked[0].headers["accept"] == "application/octet-stream"
+    plane.route(f"GET {FILE_PATH}", (200, BYTES + b"!"))
+    with pytest.raises(MoorError, match="^file_damaged: "):
+        asking.file(S, T, SOURCE)
+    asking.close()
+
+
+def test_a_large_file_comes_from_the_store_which_is_not_told_the_token(plane: FakePlane) -> None:
+    """Catches a secret that goes where the plane sends, and a hiccup of the store that fails a turn."""
+    plane.route(f"GET {FILE_PATH}", (307, b"", {"location": f"{plane.url}/bucket/a?X-Amz-Signature=s"}))
+    plane.route("GET /bucket/a", failing(2, 503, (200, BYTES)))
+    assert Plane(plane.url, TOKEN).file(S, T, SOURCE) == BYTES
+    assert [one.path for one in plane.asked] == [FILE_PATH, *["/bucket/a"] * 3]
+    assert plane.asked[-1].query == {"X-Amz-Signature": ["s"]}
+    assert TOKEN not in str([one.headers for one in plane.asked[1:]])
+
+
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [
+        ("{url}/gone", "file_unavailable"),
+        ("{url}/moved", "file_unavailable"),
+        ("http://127.0.0.1:9/x", "plane_unreachable"),
+        ("http://192.0.2.1/unencrypted", "bad_answer"),
+        ("ftp://127.0.0.1/x", "bad_answer"),
+        ("", "bad_answer"),
+    ],
+)
+def test_an_address_that_gives_no_file_fails_and_is_not_repeated(plane: FakePlane, location: str, code: str) -> None:
+    """Catches an address, which is as good as a secret, in an error; and a way to have files sent unencrypted."""
+    plane.route(f"GET {FILE_PATH}", (307, b"", {"location": location.format(url=plane.url) + "?X-Amz-Signature=s"}))
+    plane.route("GET /gone", (403, b"<Error/>"))
+    plane.route("GET /moved", (302, b"", {"location": plane.url}))
+    with pytest.raises(MoorError, match=f"^{code}: ") as caught:
+        Plane(plane.url, TOKEN, attempts=2).file(S, T, SOURCE)
+    assert "Signature" not in str(caught.value)
 
 
 @pytest.mark.parametrize("answer", [(200, b"<html>"), (200, {"files": 1})])

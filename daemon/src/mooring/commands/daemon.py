@@ -2,6 +2,8 @@
 
 It ends with 0 when it was stopped (SIGTERM, SIGINT), 3 when the laptop is not set up, 4 when another daemon took over,
 5 when the plane refuses the token. A service must not restart it after 3, 4 or 5: the same would only happen again.
+Some services restart whatever the status is. So a daemon that was taken over leaves a mark, and while there is one a
+start asks the plane first: two daemons with one token must not take the runtime from each other for ever.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from ..edge.folder import Folders
 from ..edge.journal import Journal
 from ..edge.lock import DaemonLock
 from ..edge.plane import Plane
+from ..errors import EXIT_TAKEN_OVER, MoorError
+from ..providers import orphans
 from ..wire.ids import RuntimeId
 from .result import Result, Screen
 from .setup import os_name
@@ -48,12 +52,16 @@ class OneLine(logging.Formatter):
         return " | ".join(line.strip() for line in super().format(record).splitlines())
 
 
-def run(screen: Screen) -> Result:
+def run(screen: Screen, *, take_over: bool = False) -> Result:
     """Runs the daemon.
 
+    Args:
+        screen: nothing is shown on it; the log goes to standard error.
+        take_over: even if another daemon that took the runtime over still speaks for it.
+
     Raises:
-        MoorError: ``not_set_up``, ``already_running``, ``bad_config``, ``taken_over``, ``token_refused``, or why the
-            home or the journal can't be used.
+        MoorError: ``not_set_up``, ``already_running``, ``bad_config``, ``taken_over``, ``token_refused``, why the home
+            or the journal can't be used, or why the plane can't be asked.
     """
     where = paths()
     credentials = read_credentials(where)
@@ -61,8 +69,17 @@ def run(screen: Screen) -> Result:
     make_home(where)
     log_to_stderr()
     with DaemonLock(where.lock):
+        orphans.sweep(where.children)
+        if not take_over:
+            _give_way(where, credentials)
+        where.taken_over.unlink(missing_ok=True)
         Folders(where).sweep()
-        asyncio.run(serve(where, credentials, config, _stop_on_signals))
+        try:
+            asyncio.run(serve(where, credentials, config, _stop_on_signals))
+        except MoorError as exc:
+            if exc.exit_code == EXIT_TAKEN_OVER:
+                where.taken_over.touch()
+            raise
     return Result(0, [], {"stopped": True, "runtime_id": credentials.runtime_id})
 
 
@@ -105,7 +122,11 @@ async def serve(
         return Dialer(credentials.ws_url, credentials.token, event_loop, report)
 
     loop = DaemonLoop(
-        credentials.runtime_id, instance, dial, lambda: not journal.in_flight() and not journal.ready_sessions()
+        credentials.runtime_id,
+        instance,
+        dial,
+        lambda: not journal.in_flight() and not journal.ready_sessions(),
+        rotate_max_s=config.connection_minutes * 60,
     )
     identity = Identity(RuntimeId(credentials.runtime_id), instance, lambda: _facts(agents))
     desk = Desk(journal, runner, loop.send, identity, dice=new_id, clock=time.time)
@@ -120,6 +141,25 @@ async def serve(
         journal.close()
         plane.close()
     _log.info("runtime=%s stopped", credentials.runtime_id)
+
+
+def _give_way(where: Paths, credentials: Credentials) -> None:
+    """Leaves the runtime to the daemon that took it over, for as long as that one is there."""
+    try:
+        taken_at = where.taken_over.stat().st_mtime
+    except FileNotFoundError:
+        return
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(taken_at))
+    plane = Plane(credentials.server_url, credentials.token)
+    try:
+        is_online = plane.is_online()
+    finally:
+        plane.close()
+    if is_online:
+        why = f"Another daemon took this runtime over on {when} and still speaks for it."
+        remedy = "Stop that one, or run `moor daemon --take-over` to take it back."
+        raise MoorError("taken_over", f"{why} {remedy}", EXIT_TAKEN_OVER)
+    _log.warning("runtime=%s the daemon that took over on %s is away", credentials.runtime_id, when)
 
 
 def _facts(agents: Agents) -> HelloFacts:

@@ -48,6 +48,7 @@ def run(server: str, code: str, state: str, code_verifier: str | None = None) ->
             created_at=time.time(),
         ),
     )
+    where.taken_over.unlink(missing_ok=True)  # Whoever sets this laptop up means it to be the one.
     found = Agents(read_config(where.config)).reports()
     lines = [f"This laptop is runtime {enrolled.runtime_id} of {server_url}."]
     if is_exposed(server_url) or is_exposed(enrolled.ws_url):

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..edge.creds import paths
 from ..edge.lock import read_holder
 from ..errors import MoorError
+from ..providers import orphans
 from .result import EXIT_FAILED, Result, Screen
 
 
@@ -25,11 +26,14 @@ def run(screen: Screen, *, yes: bool) -> Result:
     pid = read_holder(where.lock)
     if pid is not None:
         raise MoorError("daemon_running", f"The daemon (pid {pid}) is running; stop it first.")
-    there = [path for path in (where.credentials, *where.journals, where.sessions, where.logs, where.lock) if _is(path)]
+    marks = (where.children, where.lock, where.taken_over)
+    ours = (where.credentials, *where.journals, where.sessions, where.logs, *marks)
+    there = [path for path in ours if _is(path)]
     if not there:
         return Result(0, ["Nothing is installed here."], {"removed": []})
     if not yes and not screen.confirm(f"Remove this laptop's pairing and all session folders under {where.home}?"):
         return Result(EXIT_FAILED, ["Nothing was removed; say yes, or use --yes."], {"removed": []})
+    orphans.sweep(where.children)
     for path in there:
         _remove(path)
     lines = [f"Removed {path}" for path in there]

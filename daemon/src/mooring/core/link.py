@@ -1,4 +1,4 @@
-"""The link: how a daemon stays connected, as a machine over its (at most two) connections.
+"""The link: how a daemon stays connected, as a machine over its connections (two, while one replaces the other).
 
 Each connection goes through its own states; the link is OFFLINE when there is none.
 
@@ -64,9 +64,13 @@ class Connection(Struct, frozen=True, kw_only=True):
 
 
 class LinkState(Struct, frozen=True, kw_only=True):
-    """The whole. ``retry_at``: when to dial again while OFFLINE; ``instance``: this process; ``attempts`` failed."""
+    """The whole. ``retry_at``: when to dial again while OFFLINE; ``instance``: this process; ``attempts`` failed.
+
+    ``rotate_max_s``: the age at which a connection is replaced at the latest (seconds).
+    """
 
     instance: str
+    rotate_max_s: float = ROTATE_MAX_S
     connections: tuple[Connection, ...] = ()
     dialed: int = 0
     attempts: int = 0
@@ -207,6 +211,12 @@ def backoff_s(attempts: int, die: float) -> float:
     return bound * die
 
 
+def rotate_s(max_s: float, die: float) -> float:
+    """The age at which a connection is replaced, at most ``max_s`` (seconds). ``die`` is in [0, 1)."""
+    min_s = max_s * ROTATE_MIN_S / ROTATE_MAX_S
+    return min_s + die * (max_s - min_s)
+
+
 def next_look(state: LinkState, now: float) -> float:
     """When ``Tick`` is next due (epoch seconds), at most ``TICK_S`` from now."""
     times = [now + TICK_S, *(one.until for one in state.connections)]
@@ -229,7 +239,7 @@ def decide(state: LinkState, cue: Cue, *, now: float, die: float) -> LinkStep:
         case Closed():
             return _closed(state, one, cue.status, now, die)
         case Replaced() if cue.instance not in ("", state.instance):
-            why = "Another daemon took this runtime over. Stop that one, or run `moor setup` here to register anew."
+            why = "Another daemon took this runtime over. `moor daemon --take-over` takes it back."
             return _stopped(state, Stop("taken_over", why, EXIT_TAKEN_OVER))
         case Heard():
             return LinkStep(_heard(state, one, now))
@@ -252,7 +262,7 @@ def decide(state: LinkState, cue: Cue, *, now: float, die: float) -> LinkStep:
 
 
 def _welcomed(state: LinkState, one: Connection, ping_s: float, now: float, die: float) -> LinkStep:
-    rotate_at = min(one.rotate_at, now + ROTATE_MIN_S + die * (ROTATE_MAX_S - ROTATE_MIN_S))
+    rotate_at = min(one.rotate_at, now + rotate_s(state.rotate_max_s, die))
     state = replace(state, attempts=0, ping_s=ping_s)
     online = replace(one, phase="ONLINE", heard_at=now, until=now + _silence_s(ping_s), rotate_at=rotate_at)
     state = _with(state, online)

@@ -21,6 +21,7 @@ from ..core import link
 from ..edge import dialer
 from ..errors import MoorError
 from ..wire import codec, frames
+from ..wire.limits import ROTATE_MAX_S
 from .desk import Desk
 
 FLUSH_S: Final = 3.0
@@ -54,6 +55,7 @@ class DaemonLoop:
         instance: this process, as its hello has it.
         dial: opens a connection.
         is_flushed: whether the plane has acknowledged everything.
+        rotate_max_s: the age at which a connection is replaced at the latest (seconds).
     """
 
     def __init__(
@@ -62,10 +64,12 @@ class DaemonLoop:
         instance: str,
         dial: Dial,
         is_flushed: Callable[[], bool],
+        *,
+        rotate_max_s: float = ROTATE_MAX_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._name, self._dial, self._is_flushed, self._clock = name, dial, is_flushed, clock
-        self._state = link.LinkState(instance=instance)
+        self._state = link.LinkState(instance=instance, rotate_max_s=rotate_max_s)
         self._desk: Desk | None = None
         self._connections: dict[int, Connection] = {}
         self._current: int | None = None

@@ -3,8 +3,11 @@
 An example of everything that it may hold::
 
     permission_policy = "always_ask"   # a ceiling: the plane can tighten it, never loosen it
+    permission_policies = { read = "always_allow", bash = "always_ask" }   # the same for single tools
     max_sessions = 4                   # agents at once; a further session waits for a free place
     idle_close_minutes = 15            # an agent that nobody speaks to is closed, and resumed when spoken to
+    connection_minutes = 50            # the connection is replaced before this age, where a proxy cuts older ones
+    workspaces = ["~/src/shop"]        # folders of yours in which agents may work, with all that is below them
 
     [agents.codex-acp]                 # how to start one agent, where its own way is not wanted
     command = "/opt/codex/bin/codex-acp"
@@ -19,15 +22,21 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from ..core.permissions import Policy
 from ..errors import MoorError
+from ..wire.limits import ROTATE_MAX_S
 
 _Positive = Annotated[float, Meta(gt=0)]
-_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+_Folder = Annotated[str, Meta(pattern=r"^(?:/|~(?:/|$)|[A-Za-z]:[\\/])")]
+_Tool = Annotated[
+    str, Meta(pattern=r"^(?:bash|edit|glob|grep|read|web_fetch|web_search|write|mcp__.+)$")
+]  # A name that is none would tighten nothing, and nobody would notice.
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -47,10 +56,13 @@ class AgentConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file; a file that is not there allows what the plane asks."""
 
-    permission_policy: Literal["always_ask", "always_allow"] = "always_allow"
+    permission_policy: Policy = "always_allow"
     max_sessions: Annotated[int, Meta(ge=1)] = 8
     idle_close_minutes: _Positive = 15.0
+    connection_minutes: Annotated[float, Meta(gt=0, le=ROTATE_MAX_S / 60)] = ROTATE_MAX_S / 60
     agents: dict[str, AgentConfig] = field(default_factory=dict)
+    workspaces: tuple[_Folder, ...] = ()
+    permission_policies: dict[_Tool, Policy] = field(default_factory=dict)
 
 
 def read_config(path: Path) -> Config:
@@ -92,6 +104,8 @@ def _line_of(text: str, keys: list[str]) -> int | None:
     in_place = len(names) == 1
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
+        if header and header.group(1) == names[-1]:
+            return number
         if header:
             in_place = all(name in header.group(1) for name in names[1:-1])
         key = re.match(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*[=.]""", line)

@@ -69,6 +69,11 @@ class Paths:
         """Held by the running daemon; holds its pid."""
         return self.home / "daemon.lock"
 
+    @property
+    def taken_over(self) -> Path:
+        """Is there from the time when another daemon took the runtime over until this one has it back; empty."""
+        return self.home / "taken-over"
+
     def journal(self, runtime_id: str) -> Path:
         """Turns and outbox of one runtime: pairing with another plane must not mix them."""
         return self.home / f"journal-{runtime_id}.sqlite"
@@ -87,6 +92,11 @@ class Paths:
     def logs(self) -> Path:
         """What agents write to standard error."""
         return self.home / "logs"
+
+    @property
+    def children(self) -> Path:
+        """The agents that run, one file each, so that those who outlive their daemon are found."""
+        return self.home / "children"
 
     @property
     def config(self) -> Path:
