@@ -17,7 +17,7 @@ help:  ## List the targets.
 
 setup: $(READY)  ## Make .venv with everything the lock names, and the daemon itself.
 
-$(READY): requirements-dev.lock daemon/pyproject.toml
+$(READY): requirements-dev.lock daemon/pyproject.toml tests/sdk/newest.lock tests/sdk/oldest.lock
 	@set -e; for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11) none; do \
 	  if [ "$$python" = none ]; then \
 	    echo "make setup: found no Python >= 3.11 that can make a virtual environment." >&2; \
@@ -30,6 +30,7 @@ $(READY): requirements-dev.lock daemon/pyproject.toml
 	@echo "Installing into .venv; the first time takes a minute or two."
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e daemon
+	$(BIN)/python -m tests.sdk.install
 	@touch $@
 
 run: $(READY)  ## Start a plane and one runtime on this machine.
@@ -62,6 +63,7 @@ package: $(READY)  ## Build what is deployed: dist/deployment.zip and dist/sam.j
 lock: $(READY)  ## Take the newest allowed dependencies into requirements-dev.lock and requirements.txt.
 	$(COMPILE) --upgrade --group dev -o requirements-dev.lock pyproject.toml daemon/pyproject.toml
 	$(COMPILE) --upgrade -c requirements-dev.lock -o requirements.txt pyproject.toml
+	for sdk in newest oldest; do $(COMPILE) --upgrade -o tests/sdk/$$sdk.lock tests/sdk/$$sdk.in; done
 
 clean:  ## Remove what was built and cached; .venv stays.
 	rm -rf dist daemon/dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .chalice/deployments

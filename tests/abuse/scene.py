@@ -11,7 +11,7 @@ from chalice.test import HTTPResponse
 from app import surfaces
 from chalicelib.api.surface import Route
 from chalicelib.core.access import KeyPrincipal, RuntimePrincipal
-from tests.knocking import Laptop, Person, World, turn_of
+from tests.knocking import Laptop, Person, World, answer, turn_of
 
 ROUTES: Final = {route.view.__name__: route for surface in surfaces for route in surface.routes}
 
@@ -36,8 +36,11 @@ ABSENT: Final = {
     "file_id": "file_0123456789abcdef",
     "key_id": "key_0123456789abcdef",
     "model_id": "agent_0123456789abcdef",
+    "resource_id": "res_0123456789abcdef",
     "runtime_id": "rt_0123456789abcdef",
     "session_id": "sesn_0123456789abcdef",
+    "thread_id": "sthr_0123456789abcdef",
+    "token_id": "rtk_0123456789abcdef",
     "turn_id": "turn_0123456789abcdef",
     "user_id": "user_0123456789abcdef",
 }
@@ -72,6 +75,12 @@ class Team:
             return None
         return b"{}" if wanted is bytes else self.bodies[name]
 
+    def ask(self, name: str, secret: str | None, ids: dict[str, str] | None = None) -> HTTPResponse:
+        """Asks a route in the way in which its own team would be answered, but by any secret and for any ids."""
+        route = ROUTES[name]
+        kind = route.content_type.replace("form-data", "form-data; boundary=b")
+        return self.person.world.ask(route.method, self.path(name, ids), secret, self.body(name), content_type=kind)
+
 
 def team(world: World) -> Team:
     """Makes a tenant with one of everything in it."""
@@ -85,6 +94,8 @@ def team(world: World) -> Team:
     turn_id = turn_of(world.said_to(laptop.connection_id))
     laptop.answers(session["id"], turn_id, "Hi")
     events = person.get(f"/v1/sessions/{session['id']}/events")["data"]
+    environment = person.post("/v1/environments", {"name": "desk", "config": {"type": "self_hosted"}})
+    (token,) = person.get(f"/v1/runtimes/{laptop.runtime_id}/tokens")["tokens"]
     binding = {"runtime_id": laptop.runtime_id, "acp_agent_id": "echo"}
     message = {"type": "user.message", "content": [{"type": "text", "text": "Hello"}]}
     return Team(
@@ -92,20 +103,46 @@ def team(world: World) -> Team:
         laptop,
         ids={
             "agent_id": agent["id"],
-            "session_id": session["id"],
+            "environment_id": environment["id"],
             "event_id": events[-1]["id"],
-            "turn_id": turn_id,
+            "file_id": upload(person)["id"],
+            "key_id": person.key_id,
+            "model_id": agent["id"],
+            "resource_id": ABSENT["resource_id"],
             "runtime_id": laptop.runtime_id,
+            "session_id": session["id"],
+            "thread_id": ABSENT["thread_id"],
+            "token_id": token["id"],
+            "turn_id": turn_id,
+            "user_id": person.user_id,
         },
         bodies={
+            "announce_file": {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": 3},
+            "change_tenant": {"name": "a team"},
+            "change_user": {"name": "Ada"},
             "connect_runtime": {"state": "0123456789abcdef"},
-            "exchange_code": {"code": "c", "state": "0123456789abcdef", "machine_id": "m"},
             "create_agent": {"name": "reviewer", "runtime_binding": binding},
+            "create_environment": {"name": "desk", "config": {"type": "self_hosted"}},
+            "create_key": {"name": "another"},
             "create_session": {"agent": agent["id"]},
+            "create_user": {"name": "Bob", "role": "member"},
+            "exchange_code": {"code": "c", "state": "0123456789abcdef", "machine_id": "m"},
             "post_events": {"events": [message]},
+            "rotate_key": {"grace_s": 60},
+            "share_runtime": {"shared": False},
+            "sign_in": {"key": "moor_" + "0" * 48},
+            "update_agent": {"description": "Reviews."},
+            "update_environment": {"description": "Upstairs."},
+            "update_session": {"title": "A title"},
         },
         queries={"session_bundle": "?agent_id=echo"},
     )
+
+
+def upload(person: Person) -> Any:
+    """A file of a team's."""
+    parts = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nabc\r\n--b--\r\n'
+    return answer(person.ask("POST", "/v1/files", parts, content_type="multipart/form-data; boundary=b"))
 
 
 def told(response: HTTPResponse) -> tuple[int, str]:
