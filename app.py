@@ -6,14 +6,30 @@ from typing import Any
 
 from chalice import Chalice, Rate
 
-from chalicelib.api import agents, openapi, pages, replies, runtimes, sessions, sockets
+from chalicelib.api import (
+    agents,
+    binary,
+    browser,
+    environments,
+    files,
+    models,
+    openapi,
+    pages,
+    people,
+    replies,
+    runtimes,
+    sessions,
+    sockets,
+)
 from chalicelib.wiring import plane
 
 app = Chalice(app_name="mooring", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
+app.api.binary_types = list(binary.BINARY_TYPES)
 app.register_middleware(replies.middleware, "all")
 
-surfaces = (pages.surface, runtimes.surface, agents.surface, sessions.surface)
+described = (pages, browser, people, runtimes, agents, environments, models, sessions, files)
+surfaces = tuple(one.surface for one in described)
 for one in (*surfaces, openapi.surface_of(surfaces)):
     app.register_blueprint(one.blueprint)
 

@@ -28,6 +28,7 @@ from mooring.edge.journal import Journal
 from mooring.wire import events as ev
 from mooring.wire import frames
 from mooring.wire.bundle import Bundle
+from mooring.wire.events import FileSource
 from mooring.wire.ids import EventId, RuntimeId, SessionId, TurnId
 
 RUNTIME, SESSION = RuntimeId("rt_bench"), SessionId("sesn_bench")
@@ -97,6 +98,10 @@ class NoPlane:
     def turn(self, session_id: SessionId, turn_id: TurnId) -> tuple[ev.Block, ...]:
         """See ``PlanePort``; every prompt fits its frame."""
         raise AssertionError("the prompt came with its frame")
+
+    def file(self, session_id: SessionId, turn_id: TurnId, source: FileSource) -> bytes:
+        """See ``PlanePort``; no prompt brings a file."""
+        raise AssertionError("the prompt is text alone")
 
     def upload(self, session_id: SessionId, event_id: EventId, body: bytes) -> None:
         """See ``PlanePort``."""

@@ -76,15 +76,14 @@ def _price() -> Found:
 
 
 def _show_price(found: Found) -> str:
-    lines = [
-        f"  {'':52} {'R':>3} {'r':>3} {'P':>3} {'rows':>4} {'RU':>5} {'WU':>4} {'Lambda':>6} {'laptop':>6}  viewers"
-    ]
+    reads, writes = f"{'R':>3} {'r':>3}", f"{'P':>3} {'rows':>4}"
+    lines = [f"  {'':52} {reads} {writes} {'RU':>5} {'WU':>4} {'S3':>3} {'Lambda':>6} {'laptop':>6}  viewers"]
     for name, fields in found.items():
         one = msgspec.convert(fields, Cost)
         viewers = "+".join(map(str, one.to_viewers)) or "0"
         lines.append(
             f"  {name:52} {one.strong_reads:3} {one.other_reads:3} {one.writes:3} {one.rows:4} {one.read_units:5g}"
-            f" {one.write_units:4} {one.invocations:6} {one.to_daemon:6}  {viewers}"
+            f" {one.write_units:4} {one.s3_requests:3} {one.invocations:6} {one.to_daemon:6}  {viewers}"
         )
     return "\n".join(lines)
 

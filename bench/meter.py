@@ -1,4 +1,4 @@
-"""The meter: counts the DynamoDB requests of a botocore client, and the read and write units that they would cost.
+"""The meters: count the requests of botocore clients, those to DynamoDB with the units that they would cost.
 
 moto answers every request with one made-up capacity, so units are computed here from the items' sizes, as DynamoDB
 does. To know sizes that an answer does not tell (the item before and after a write, what a filter left out) the meter
@@ -23,7 +23,7 @@ from typing import Any, Final
 READ_UNIT_BYTES: Final = 4096
 WRITE_UNIT_BYTES: Final = 1024
 
-_WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem")
+_WRITES: Final = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 _COLLECTION_BYTES: Final = 3
 _OPTIONS: Final = ("KeyConditionExpression", "ProjectionExpression")
 
@@ -83,19 +83,23 @@ class Meter:
         asked = json.loads(params["body"])
         context["bench_asked"] = asked
         if model.name in _WRITES:
-            context["bench_before"] = self._item(asked)
+            context["bench_before"] = list(map(self._item, _writes_in(asked)))
 
     def _after(self, model: Any, parsed: Mapping[str, Any], context: Mapping[str, Any], **_: Any) -> None:
         if self._is_own:
             return
         asked = context["bench_asked"]
-        table = asked["TableName"]
         if model.name in _WRITES:
-            units = self._write_units(table, context["bench_before"], self._item(asked))
-            self._requests.append(Request(model.name, table, write_units=units))
+            for write, before in zip(_writes_in(asked), context["bench_before"], strict=True):
+                table = write["TableName"]
+                # A transaction's writes are prepared and committed. Source: AWS docs, "Amazon DynamoDB transactions".
+                times = 2 if "TransactItems" in asked else 1
+                units = times * self._write_units(table, before, self._item(write))
+                self._requests.append(Request(model.name, table, write_units=units))
             return
         if model.name not in ("GetItem", "Query"):
             raise ValueError(f"The meter can't price {model.name}.")
+        table = asked["TableName"]
         items = self._evaluated(asked, parsed) if model.name == "Query" else [parsed.get("Item") or {}]
         is_strong = bool(asked.get("ConsistentRead"))
         units = max(1, math.ceil(sum(map(size_of, items)) / READ_UNIT_BYTES))
@@ -104,10 +108,10 @@ class Meter:
         )
 
     def _evaluated(self, asked: dict[str, Any], parsed: Mapping[str, Any]) -> list[Item]:
-        """The items that a query read: a filter leaves out what was read and is paid for."""
-        if "FilterExpression" not in asked:
+        """The items that a query read: a filter, or that it only counts, leaves out what was read and is paid for."""
+        if not {"FilterExpression", "Select"} & set(asked):
             return list(parsed["Items"])
-        bare = {key: value for key, value in asked.items() if key != "FilterExpression"}
+        bare = {key: value for key, value in asked.items() if key not in ("FilterExpression", "Select")}
         used = " ".join(str(bare.get(option, "")) for option in _OPTIONS)
         for names in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
             kept = {key: value for key, value in bare.pop(names, {}).items() if re.search(rf"{key}\b", used)}
@@ -164,6 +168,28 @@ class Meter:
             self._is_own = False
 
 
+class BlobMeter:
+    """Counts the requests of a botocore S3 client from now on. Signing an address is none: nothing is sent."""
+
+    def __init__(self, client: Any) -> None:
+        self._n_requests = 0
+        client.meta.events.register("before-call.s3", self._count)
+
+    def take(self) -> int:
+        """How many there were since this was last asked."""
+        taken, self._n_requests = self._n_requests, 0
+        return taken
+
+    def _count(self, **_: Any) -> None:
+        self._n_requests += 1
+
+
+def _writes_in(asked: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The writes of a request: of a transaction all, otherwise the request itself."""
+    transacted = asked.get("TransactItems")
+    return [asked] if transacted is None else [write for one in transacted for write in one.values()]
+
+
 def size_of(item: Item) -> int:
     """An item's size as DynamoDB counts it (bytes): names and values. Numbers are rounded up, by at most a byte."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
@@ -181,6 +207,8 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
             return math.ceil(len(digits) / 2) + 1 + bool(held.startswith("-"))
         case "BOOL" | "NULL":
             return 1
+        case "SS":
+            return sum(len(one.encode()) for one in held)
         case "M":
             return _COLLECTION_BYTES + size_of(held) + len(held)
         case "L":

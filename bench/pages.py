@@ -32,7 +32,7 @@ def with_measured(page: str, text: str) -> str:
 
 
 def _price_table(prices: Mapping[str, Cost]) -> str:
-    header = ("action", "R", "r", "P", "of P, rows", "read units", "write units", "Lambda", "to laptop", "to viewers")
+    counts = ("R", "r", "P", "of P, rows", "read units", "write units", "S3", "Lambda", "to laptop", "to viewers")
     rows = [
         (
             name,
@@ -42,13 +42,14 @@ def _price_table(prices: Mapping[str, Cost]) -> str:
             str(cost.rows),
             f"{cost.read_units:g}",
             str(cost.write_units),
+            str(cost.s3_requests),
             str(cost.invocations),
             str(cost.to_daemon),
             " + ".join(map(str, cost.to_viewers)) or "0",
         )
         for name, cost in prices.items()
     ]
-    return _table(header, rows)
+    return _table(("action", *counts), rows)
 
 
 def _month_table(prices: Mapping[str, Cost]) -> str:

@@ -18,17 +18,19 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from app import app
-from bench.meter import Meter
+from bench.meter import BlobMeter, Meter
 from chalicelib import wiring
 from chalicelib.actors.ports import Stores
 from chalicelib.stores import Tables, open_tables
 from chalicelib.wiring import Plane
+from infra.bucket import create_bucket
 from infra.tables import create_tables
 from tests.fakes import FakeClock, FakeSockets
 from tests.knocking import WS_URL, World
 
 REGION = "us-east-1"
 PREFIX = "bench"
+BUCKET = "bench-files"
 
 _TICK: dict[str, Any] = dict.fromkeys(("version", "account", "region", "detail-type", "source", "time", "id"), "") | {
     "detail": {},
@@ -38,12 +40,13 @@ _TICK: dict[str, Any] = dict.fromkeys(("version", "account", "region", "detail-t
 
 
 class Site:
-    """Tables and the meter on them; every world on it begins with empty tables."""
+    """Tables and a bucket, and the meters on them; every world on it begins with empty tables."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         connection: Any = tables.models[0]._get_connection().connection
         self.meter = Meter(connection.client)
+        self.blob_meter = BlobMeter(tables.blobs._client())
 
     def world(self) -> MeteredWorld:
         """A plane with nobody in it."""
@@ -55,12 +58,13 @@ class Site:
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """Tables on moto in this process."""
+    """Tables and a bucket on moto in this process."""
     dummies = {"AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
     with patch.dict(os.environ, dummies), mock_aws():
         create_tables(None, PREFIX)
+        create_bucket(BUCKET)
         try:
-            yield Site(open_tables(PREFIX, region=REGION))
+            yield Site(open_tables(PREFIX, region=REGION, bucket=BUCKET))
         finally:
             wiring.reset()
 

@@ -1,4 +1,4 @@
-"""`price`: what each action costs in DynamoDB requests, Lambda invocations and messages. Exact, the same every time.
+"""`price`: what each action costs in requests to DynamoDB and S3, invocations and messages. Exact, the same every time.
 
 Every action goes through the mouth that it has on AWS: HTTP requests through Chalice, frames through the app's three
 WebSocket functions. The one exception is the SSE reader, which is asked directly: in the streaming function it is one
@@ -84,6 +84,26 @@ def _prompted(scene: Scene) -> None:
     scene.say()
 
 
+def _said_by_sdk(scene: Scene) -> None:
+    scene.session()
+    scene.say(x_stainless_retry_count="0")
+
+
+def _uploaded(scene: Scene) -> None:
+    scene.session()
+    scene.upload()
+
+
+def _brought(scene: Scene) -> None:
+    _uploaded(scene)
+    scene.say_with_file()
+
+
+def _signed_in(scene: Scene) -> None:
+    scene.session()
+    scene.sign_in()
+
+
 def _offline(scene: Scene) -> None:
     scene.session()
     scene.world.ws("$disconnect", scene.laptop.connection_id)
@@ -133,16 +153,21 @@ ACTIONS: Final = (
     Action("ping, every fourth: the lease is renewed", _half_lease, lambda s: s.ping()),
     Action("ping, one turn active", _pinged, lambda s: s.ping(working=True)),
     Action("a laptop's WebSocket closes", _nothing, lambda s: s.world.ws("$disconnect", s.laptop.connection_id)),
-    Action("session create", _nothing, lambda s: s.person.session(s.agent_id)),
+    Action("session create", Scene.session, lambda s: s.person.session(s.agent_id)),
+    Action("the same by an SDK or with an Idempotency-Key", Scene.session, Scene.create_by_sdk),
     Action("message to an idle session, laptop online", Scene.session, lambda s: s.say()),
     Action(
         "the same with an Idempotency-Key",
         Scene.session,
         lambda s: s.say(idempotency_key="b5a2c6e0-1111-4222-8333-944445555666"),
     ),
+    Action("the same by an SDK", Scene.session, lambda s: s.say(x_stainless_retry_count="0")),
+    Action("the SDK's second try of it", _said_by_sdk, lambda s: s.say(x_stainless_retry_count="1")),
     Action("message to an idle session, laptop offline", _offline, lambda s: s.say()),
+    Action("message to an idle session, with an uploaded file", _uploaded, Scene.say_with_file),
     Action("message behind a running turn", Scene.running, lambda s: s.say()),
     Action("the laptop fetches a session's bundle", Scene.session, Scene.fetch_bundle),
+    Action("the laptop fetches a message's file", _brought, Scene.fetch_file),
     Action("accepted: the turn is on the laptop's disk", _prompted, lambda s: s.accept()),
     Action("whole event, nobody follows", Scene.running, lambda s: s.event("next")),
     Action("whole event, 1 viewer", lambda s: s.running().watched(1), lambda s: s.event("next")),
@@ -178,7 +203,16 @@ ACTIONS: Final = (
     Action("SSE poll, idle", lambda s: _followed(s.session()), Scene.poll),
     Action("SSE poll, turn running, nothing new", lambda s: _followed(s.running()), Scene.poll),
     Action("SSE poll, one event", _followed_event, Scene.poll),
+    Action("session retrieve", Scene.session, Scene.look),
+    Action("the same by a browser's cookie", _signed_in, Scene.look_by_browser),
+    Action("update of a session's title", Scene.session, Scene.rename),
+    Action("archive an idle session", Scene.session, Scene.archive),
     Action("delete an idle session", Scene.session, Scene.delete),
     Action("disposed: the laptop has removed it", _deleted, lambda s: s.disposed()),
+    Action("file upload, through the plane", _nothing, Scene.upload),
+    Action("agent update", _nothing, Scene.update_agent),
+    Action("a browser signs in by a key", _nothing, Scene.sign_in),
+    Action("key rotation", _nothing, Scene.rotate_key),
+    Action("share a runtime", _nothing, Scene.share),
     Action("sweep, nothing due", _nothing, lambda s: s.world.sweep()),
 )

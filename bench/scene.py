@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
+from urllib3.filepost import encode_multipart_formdata
 
 from bench.meter import Request
 from bench.plane import MeteredWorld, Site
@@ -13,12 +15,14 @@ from chalicelib.actors.follower import Follower
 from chalicelib.wire import frames
 from chalicelib.wire.codec import encode
 from chalicelib.wire.ids import EventId, OutboxId, RuntimeId, SessionId, TurnId
-from tests.knocking import Laptop, turn_of
+from tests.knocking import Laptop, answer, block, turn_of
 
 TEXT = (
     "The tests of the parser fail because the fixture still has the old column order; I change it and run them again."
 )
 """What an event of the agent says here: a sentence, 115 bytes."""
+
+PICTURE: Final = b"\x89PNG\r\n\x1a\n" + bytes(1000)
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -31,6 +35,7 @@ class Cost(Struct, frozen=True, kw_only=True):
         rows: of the writes, those to plain records: a session's summary row, a runtime's description.
         read_units: DynamoDB's read request units.
         write_units: DynamoDB's write request units.
+        s3_requests: to S3, by the plane itself; an address that it signs for somebody else's is none.
         invocations: Lambda invocations.
         to_daemon: messages posted to the laptop.
         to_viewers: messages posted to viewers, by connection.
@@ -45,6 +50,7 @@ class Cost(Struct, frozen=True, kw_only=True):
     invocations: int
     to_daemon: int
     to_viewers: tuple[int, ...]
+    s3_requests: int = 0
 
     @property
     def posts(self) -> int:
@@ -65,6 +71,8 @@ class Scene:
         self.turn_id = TurnId("")
         self.viewers: list[str] = []
         self.follower: Follower | None = None
+        self.file_id = ""
+        self.cookie = ""
         self._counter = 0
 
     # ---- measuring
@@ -72,13 +80,15 @@ class Scene:
     def cost(self, act: Callable[[], object]) -> Cost:
         """Does it and tells what it cost."""
         self.world.site.meter.take()
+        self.world.site.blob_meter.take()
         self.world.sockets.posted.clear()
         posted_at_end: dict[str, int] = {}
         counted = self._count_posts(posted_at_end)
         before = self.world.invocations
         act()
         counted()
-        return _cost(self.world.site.meter.take(), self.world.invocations - before, posted_at_end)
+        cost = _cost(self.world.site.meter.take(), self.world.invocations - before, posted_at_end)
+        return replace(cost, s3_requests=self.world.site.blob_meter.take())
 
     def _count_posts(self, into: dict[str, int]) -> Callable[[], None]:
         def deliver(connection_id: str, _message: bytes) -> None:
@@ -134,6 +144,55 @@ class Scene:
         """Somebody posts another event."""
         self.person.post(f"/v1/sessions/{self.session_id}/events", {"events": [event]})
 
+    def say_with_file(self) -> None:
+        """Somebody posts a message that brings the uploaded picture."""
+        picture = {"type": "image", "source": {"type": "file", "file_id": self.file_id}}
+        self.post({"type": "user.message", "content": [block("Please look at this."), picture]})
+        self.turn_id = turn_of(self.world.said_to(self.laptop.connection_id))
+
+    def upload(self) -> None:
+        """Somebody uploads a picture."""
+        form, content_type = encode_multipart_formdata({"file": ("plan.png", PICTURE, "image/png")})
+        self.file_id = answer(self.person.ask("POST", "/v1/files", form, content_type=content_type))["id"]
+
+    def look(self) -> None:
+        """Somebody asks for the session."""
+        self.person.get(f"/v1/sessions/{self.session_id}")
+
+    def sign_in(self) -> None:
+        """Somebody's browser signs in."""
+        signed = self.world.ask("POST", "/v1/login", None, {"key": self.person.secret})
+        self.cookie = signed.headers["Set-Cookie"].partition(";")[0]
+
+    def look_by_browser(self) -> None:
+        """A page asks for the session by the browser's cookie."""
+        answer(self.world.ask("GET", f"/v1/sessions/{self.session_id}", cookie=self.cookie))
+
+    def rotate_key(self) -> None:
+        """Somebody gives their key another secret."""
+        self.person.post(f"/v1/api_keys/{self.person.key_id}/rotate", {})
+
+    def share(self) -> None:
+        """Somebody shares their laptop with the tenant."""
+        self.person.post(f"/v1/runtimes/{self.laptop.runtime_id}", {"shared": True})
+
+    def update_agent(self) -> None:
+        """Somebody makes the agent's next version."""
+        self.person.post(f"/v1/agents/{self.agent_id}", {"version": 1, "system": "Answer briefly."})
+
+    def create_by_sdk(self) -> None:
+        """An SDK makes another session."""
+        asked = {"agent": self.agent_id}
+        assert self.person.ask("POST", "/v1/sessions", asked, x_stainless_retry_count="0").status_code == 200
+
+    def rename(self) -> None:
+        """Somebody changes the session's title."""
+        self.person.post(f"/v1/sessions/{self.session_id}", {"title": "Parser"})
+
+    def archive(self) -> None:
+        """Somebody archives the session."""
+        self.person.post(f"/v1/sessions/{self.session_id}/archive", {})
+
     def delete(self) -> None:
         """Somebody deletes the session."""
         assert self.person.ask("DELETE", f"/v1/sessions/{self.session_id}").status_code == 200
@@ -156,7 +215,7 @@ class Scene:
         plane = self.world.plane
         tenant_id = plane.tenants.key_principal(self.person.secret, "read").tenant_id
         session_id = SessionId(self.session_id)
-        self.follower = plane.reading.follow(tenant_id, session_id, after=None, ours=False, deltas=True)
+        self.follower = plane.reading.follow(tenant_id, session_id, after=None, ours=False, deltas=["agent.message"])
 
     def poll(self) -> None:
         """The streaming function looks for news for its reader."""
@@ -256,6 +315,12 @@ class Scene:
         """The laptop asks for what the session's folder gets."""
         path = f"/agents/runtime/sessions/{self.session_id}/bundle?agent_id=echo"
         assert self.laptop.ask("GET", path).status_code == 200
+
+    def fetch_file(self) -> None:
+        """The laptop asks for the picture that the turn's message brings."""
+        path = f"/agents/runtime/sessions/{self.session_id}/turns/{self.turn_id}/files/{self.file_id}"
+        fetched = self.world.ask("GET", path, self.laptop.token, accept="application/octet-stream")
+        assert fetched.body == PICTURE
 
     def disposed(self) -> None:
         """The laptop has disposed of the session."""

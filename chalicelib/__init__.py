@@ -3,7 +3,9 @@
 Glossary (one word per thing; code, API, console and docs use these and no others):
 
 tenant      the team; every other thing belongs to exactly one
+user        a person of the tenant (``user_…``); has a role: owner, admin, member or viewer
 principal   who is asking: an API key, a runtime token, a session token, a browser cookie
+scope       a right that a key is narrowed to; it may do what both its scopes and its user's role allow
 runtime     one registered laptop (``rt_…``)
 daemon      the ``moor daemon`` process on it
 room        the runtime's object in the plane

@@ -6,6 +6,8 @@ Environment (botocore reads its own beside it, such as ``AWS_ENDPOINT_URL``):
     MOORING_CONNECTIONS_URL   where the @connections API answers; when unset, ``AWS_ENDPOINT_URL``, and without that
                               learnt from the first WebSocket event
     MOORING_WS_URL            where daemons connect; told to them when they enrol
+    MOORING_PING_S            how often daemons are to ping, seconds; 25 when unset
+    MOORING_BUCKET            the S3 bucket that keeps the bytes of files; without one there are no files
     POWERTOOLS_LOG_LEVEL      level of the plane's log; ``INFO`` when unset
 """
 
@@ -20,17 +22,27 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from .actors.agents import AgentDefinitions
+from .actors.api_keys import ApiKeys
 from .actors.assembly import assemble
+from .actors.browsers import Browsers
 from .actors.enrolment import Enrolment
+from .actors.environments import Environments
+from .actors.filing import Filing
+from .actors.models import Models
+from .actors.ownership import Ownership
+from .actors.people import People
 from .actors.ports import Stores
 from .actors.rooms import Rooms
 from .actors.session_rows import SessionRows
+from .actors.sources import Sources
 from .actors.tenancy import Tenancy
+from .actors.turn_files import TurnFiles
 from .core.errors import Busy
 from .outbound.clock import Clock
 from .outbound.sockets import Sockets
 from .stores import open_tables
 from .wire.ids import ConnectionId
+from .wire.limits import PING_S
 
 log = logging.getLogger(__name__)
 
@@ -42,19 +54,38 @@ class Plane:
         stores: what is remembered, and whom we call.
         ws_url: where daemons connect, or None when that is not known.
         sockets: what is told where the @connections API answers once an event says so; None when that is known.
+        ping_s: how often daemons are to ping (seconds).
     """
 
-    def __init__(self, stores: Stores, *, ws_url: str | None = None, sockets: LearntSockets | None = None) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        ws_url: str | None = None,
+        sockets: LearntSockets | None = None,
+        ping_s: float = PING_S,
+    ) -> None:
         self.clock = stores.clock
-        self.tenants = Tenancy(stores)
         self.enrolment = Enrolment(stores, Rooms(stores))
         self.agents = AgentDefinitions(stores, self.enrolment)
-        actors = assemble(stores, self.enrolment.described)
+        self.environments = Environments(stores, self.enrolment)
+        self.models = Models(stores, self.agents)
+        actors = assemble(stores, self.enrolment.described, ping_s)
         self.rooms = actors.rooms
         self.sessions = actors.sessions
         self.reading = actors.reading
         self.frames = actors.frames
-        self.session_rows = SessionRows(stores, self.sessions, self.reading, self.agents, self.enrolment)
+        self.browsers = Browsers(stores, self.sessions)
+        self.ownership = Ownership(stores, self.rooms, self.enrolment, self.frames.hang_up)
+        self.keys = ApiKeys(stores, actors.frames.hang_up)
+        self.people = People(stores, self.keys)
+        self.tenants = Tenancy(stores, self.people, self.keys)
+        self.files = Filing(stores)
+        self.turn_files = TurnFiles(self.files, self.reading)
+        sources = Sources(self.files)
+        self.session_rows = SessionRows(
+            stores, self.sessions, self.reading, self.agents, self.environments, self.enrolment, sources
+        )
         self._ws_url = ws_url
         self._sockets = sockets
 
@@ -141,7 +172,8 @@ def log_as_json() -> None:
 def _real() -> Plane:
     log_as_json()
     region = os.environ.get("AWS_REGION") or None
-    tables = open_tables(os.environ.get("MOORING_TABLE_PREFIX") or "mooring", region=region)
+    bucket = os.environ.get("MOORING_BUCKET") or None
+    tables = open_tables(os.environ.get("MOORING_TABLE_PREFIX") or "mooring", region=region, bucket=bucket)
     # Whoever points all of AWS at a stand-in means the @connections API too; Sockets gives botocore an address itself.
     connections_url = os.environ.get("MOORING_CONNECTIONS_URL") or os.environ.get("AWS_ENDPOINT_URL")
     learnt = LearntSockets()
@@ -153,10 +185,20 @@ def _real() -> Plane:
         connections=tables.connections,
         attachments=tables.attachments,
         tenants=tables.tenants,
+        users=tables.users,
+        passes=tables.passes,
         runtimes=tables.runtimes,
         agents=tables.agents,
+        environments=tables.environments,
         sessions=tables.sessions,
+        files=tables.files,
+        blobs=tables.blobs,
         sockets=Sockets(connections_url, region) if connections_url else learnt,
         clock=Clock(),
     )
-    return Plane(stores, ws_url=os.environ.get("MOORING_WS_URL") or None, sockets=None if connections_url else learnt)
+    return Plane(
+        stores,
+        ws_url=os.environ.get("MOORING_WS_URL") or None,
+        sockets=None if connections_url else learnt,
+        ping_s=float(os.environ.get("MOORING_PING_S") or PING_S),
+    )

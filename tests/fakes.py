@@ -16,9 +16,12 @@ from chalicelib.actors.ports import ObjectKey, PutRefused, Stored, Stores
 from chalicelib.core.catalog import Attachment, Connection, LivePiece, WorkItem
 from chalicelib.wire.ids import ConnectionId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
 from chalicelib.wire.limits import MAX_MESSAGE_BYTES
+from tests.fake_definitions import FakeAgents, FakeEnvironments
+from tests.fake_files import FakeBlobs, FakeFiles
 from tests.fake_io import Fake, OnIO, io_point, quiet
 from tests.fake_io import Phase as Phase
-from tests.fake_records import FakeAgents, FakeRuntimes, FakeSessions, FakeTenants
+from tests.fake_people import FakePasses, FakeTenants, FakeUsers
+from tests.fake_records import FakeRuntimes, FakeSessions
 
 PAGE_BYTES = 1024 * 1024
 """DynamoDB ends a page of a query here."""
@@ -152,18 +155,24 @@ class FakeWork(Fake):
 
 @dataclass
 class FakeConnections(Fake):
-    """The open WebSockets."""
+    """The open WebSockets. `held` are the notes of whose they are, which outlive them."""
 
     rows: dict[ConnectionId, Connection] = field(default_factory=dict)
+    held: dict[tuple[TenantId, str | None, ConnectionId], None] = field(default_factory=dict)
     port = "connections"
 
     @io_point
     def put(self, connection: Connection) -> None:
+        self.held[connection.tenant_id, connection.holder, connection.connection_id] = None
         self.rows[connection.connection_id] = connection
 
     @io_point
     def get(self, connection_id: ConnectionId) -> Connection | None:
         return self.rows.get(connection_id)
+
+    @io_point
+    def of_holder(self, tenant_id: TenantId, holder: str) -> Sequence[ConnectionId]:
+        return [one for *whose, one in self.held if whose == [tenant_id, holder]]
 
     @io_point
     def delete(self, connection_id: ConnectionId) -> None:
@@ -258,9 +267,14 @@ def fake_stores(
         connections=FakeConnections(on_io=on_io),
         attachments=FakeAttachments(on_io=on_io),
         tenants=FakeTenants(on_io=on_io),
+        users=FakeUsers(on_io=on_io),
+        passes=FakePasses(on_io=on_io),
         runtimes=FakeRuntimes(on_io=on_io),
         agents=FakeAgents(on_io=on_io),
+        environments=FakeEnvironments(on_io=on_io),
         sessions=FakeSessions(on_io=on_io),
+        files=FakeFiles(on_io=on_io),
+        blobs=FakeBlobs(on_io=on_io),
         sockets=sockets if sockets is not None else FakeSockets(on_io=on_io),
         clock=clock,
     )

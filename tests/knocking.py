@@ -16,12 +16,12 @@ from chalice.test import Client, HTTPResponse
 
 from app import app
 from chalicelib import wiring
-from chalicelib.core.access import token_hash
+from chalicelib.core.access import EVERYTHING, Role, token_hash
 from chalicelib.core.catalog import ApiKey
 from chalicelib.wire import frames
 from chalicelib.wire.codec import decode_daemon_down, encode
 from chalicelib.wire.events import TextBlock
-from chalicelib.wire.ids import ConnectionId, KeyId, OutboxId, RuntimeId, TenantId, TurnId
+from chalicelib.wire.ids import ConnectionId, KeyId, OutboxId, RuntimeId, TurnId
 from chalicelib.wiring import Plane
 from tests.fakes import FakeClock, FakeSockets, fake_stores
 
@@ -41,17 +41,25 @@ class World:
         self.http = Client(app).http
 
     def tenant(self) -> Person:
-        """A new tenant's first person."""
+        """A new tenant's first person, its owner."""
+        people = self.plane.people
+        user = people.join(people.found("a team").tenant_id, "Ada", None, "owner")
+        minted = self.plane.keys.mint(user, "admin", EVERYTHING)
+        return Person(self, minted.secret, user.user_id, minted.note.key_id)
+
+    def old_key(self) -> Person:
+        """A tenant's key from before there were people: it is nobody's, and may do everything."""
         secret = f"moor_{self.clock.token(24)}"
+        tenant = self.plane.people.found("an old team")
         key = ApiKey(
             key_hash=token_hash(secret),
             key_id=KeyId(f"key_{self.clock.token(4)}"),
-            tenant_id=TenantId(f"ten_{self.clock.token(4)}"),
+            tenant_id=tenant.tenant_id,
             name="admin",
             created_at=self.clock.now(),
         )
         self.stores.tenants.put_key(key)
-        return Person(self, secret)
+        return Person(self, secret, "", key.key_id)
 
     def ask(self, method: str, path: str, secret: str | None = None, body: Any = None, **headers: str) -> HTTPResponse:
         """One request. A body that is no bytes is sent as JSON."""
@@ -89,6 +97,18 @@ class Person:
 
     world: World
     secret: str = field(repr=False)
+    user_id: str = ""
+    key_id: str = ""
+
+    def colleague(self, role: Role) -> Person:
+        """Another person of the tenant, with a key of their own."""
+        user_id = self.post("/v1/users", {"name": f"a {role}", "role": role})["id"]
+        return self.key(user_id=user_id)
+
+    def key(self, **wanted: Any) -> Person:
+        """Whoever holds another key, made by this one: for the same person unless another one is named."""
+        made = self.post("/v1/api_keys", {"name": "another", **wanted})
+        return Person(self.world, made["secret"], made["user_id"], made["id"])
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> HTTPResponse:
         """One request with the person's key."""

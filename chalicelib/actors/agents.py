@@ -1,40 +1,44 @@
-"""Agents: a tenant's definitions of who works for it, and on which laptop."""
+"""Agents: a tenant's definitions of who works for it, and on which laptop.
+
+A change makes the next version, and all versions stay. The order is fixed: the newest version is kept among the older
+ones, then the next one takes its place, by one conditional write which exactly one of any number of writers wins. So
+whoever dies in between has changed nothing, and no version can be missing below the newest.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.bundle import canonical_acp_agent
-from ..core.catalog import Agent, PermissionPolicy, RuntimeBinding
-from ..core.errors import NotFound
+from ..core.access import KeyPrincipal
+from ..core.catalog import Agent, RuntimeBinding
+from ..core.definition import AgentChange, archived, blank, changed, no_agent, version_conflict
+from ..core.errors import BadRequest, Busy, TooMany
+from ..core.selection import Selection
+from ..core.tenant_limits import TenantLimits
 from ..wire.ids import AgentId, TenantId
 from .enrolment import Enrolment
 from .ports import Clock, Stores
 
+MAX_ATTEMPTS: Final = 40
+"""Tries to change an agent that others change at the same moment; they outlast 50 of these."""
+
+_MAX_JITTER_S = 0.25
+
 _AGENT_ID = re.compile(r"agent_[0-9A-Za-z]{1,64}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
-class NewAgent(Struct, frozen=True, kw_only=True):
-    """What an agent is to be; limits in seconds, 0 = none."""
+class AgentChoice(Struct, frozen=True, kw_only=True):
+    """Which agent a session is made with: its newest version unless one is named, as it is or with a change."""
 
-    name: str
-    model: str = ""
-    description: str | None = None
-    system: str | None = None
-    harness: str = "acp-proxy"
-    runtime_binding: RuntimeBinding | None = None
-    permission_policy: PermissionPolicy = "always_ask"
-    idle_limit_s: float = 600.0
-    hard_limit_s: float = 3600.0
-    tools: tuple[dict[str, Any], ...] = ()
-    mcp_servers: tuple[dict[str, Any], ...] = ()
-    skills: tuple[dict[str, Any], ...] = ()
-    metadata: dict[str, str] = field(default_factory=dict)
+    agent_id: str
+    version: int | None = None
+    overrides: AgentChange | None = None
 
 
 def timed_id(prefix: str, clock: Clock) -> str:
@@ -45,65 +49,153 @@ def timed_id(prefix: str, clock: Clock) -> str:
     return f"{prefix}_{int(clock.now() * 1000) % (1 << 40):010x}{clock.token(8)}"
 
 
-def no_agent(agent_id: str) -> NotFound:
-    """The refusal for an agent that is absent or another tenant's."""
-    return NotFound("agent_not_found", f"There is no agent {agent_id[:80]}.", field="agent")
-
-
 class AgentDefinitions:
     """Keeps agents."""
 
     def __init__(self, stores: Stores, enrolment: Enrolment) -> None:
         self._agents = stores.agents
+        self._tenants = stores.tenants
         self._clock = stores.clock
         self._enrolment = enrolment
 
-    def create(self, tenant_id: TenantId, new: NewAgent) -> Agent:
+    def create(self, asking: KeyPrincipal, change: AgentChange) -> Agent:
         """Makes version 1 of a new agent. Its ACP agent may be named by any alias; the canonical one is kept.
 
         Raises:
             NotFound: ``runtime_not_found``, also for another tenant's runtime.
+            Forbidden: ``runtime_not_shared``.
+            BadRequest, TooLarge: as ``core.definition.changed``.
+            TooMany: ``limit_reached``.
         """
-        binding = new.runtime_binding
-        if binding is not None:
-            runtime = self._enrolment.get(tenant_id, binding.runtime_id)
-            canonical = canonical_acp_agent(binding.acp_agent_id)
-            binding = replace(binding, runtime_id=runtime.runtime_id, acp_agent_id=canonical)
-        now = self._clock.now()
-        agent = Agent(
-            tenant_id=tenant_id,
-            agent_id=AgentId(timed_id("agent", self._clock)),
-            version=1,
-            name=new.name,
-            created_at=now,
-            updated_at=now,
-            model=new.model,
-            description=new.description,
-            system=new.system,
-            harness=new.harness,
-            runtime_binding=binding,
-            permission_policy=new.permission_policy,
-            idle_limit_s=new.idle_limit_s,
-            hard_limit_s=new.hard_limit_s,
-            tools=new.tools,
-            mcp_servers=new.mcp_servers,
-            skills=new.skills,
-            metadata=new.metadata,
-        )
-        self._agents.put(agent)
+        agent_id = AgentId(timed_id("agent", self._clock))
+        agent = changed(blank(asking.tenant_id, agent_id, self._clock.now()), change)
+        self._check_binding(asking, change)
+        agent = replace(agent, mark=self._clock.token(8))
+        standing = self._agents.put(agent)
+        assert standing is None, f"{agent_id} was made twice"
+        self._leave_room_for(agent)
         return agent
 
-    def get(self, tenant_id: TenantId, agent_id: str, version: int | None = None) -> Agent:
-        """The newest version of an agent; only that one exists for now, so another ``version`` is not found.
+    def update(self, asking: KeyPrincipal, agent_id: str, change: AgentChange, version: int | None = None) -> Agent:
+        """Makes the next version of an agent, unless the change changes nothing; then it stays as it is.
+
+        Args:
+            asking: who wants it.
+            agent_id: whose.
+            change: what is to be another.
+            version: the version that was read, which must be the newest; None changes whichever that is.
+
+        Raises:
+            NotFound: ``agent_not_found``, ``runtime_not_found``, the same for another tenant's.
+            Forbidden: ``runtime_not_shared``.
+            Conflicting: ``agent_version_conflict``, naming the newest version; ``agent_archived``.
+            BadRequest, TooLarge: as ``core.definition.changed``.
+            Busy: ``agent_busy``: others change it again and again; nothing was changed.
+        """
+        newest = self._newest(asking.tenant_id, agent_id)
+        self._check_binding(asking, change)
+        for _ in range(MAX_ATTEMPTS):
+            if newest.archived_at is not None:
+                raise archived(newest)
+            if version not in (None, newest.version):
+                raise version_conflict(newest)
+            after = changed(newest, change)
+            if after == newest:
+                return newest
+            after = replace(after, version=newest.version + 1, updated_at=self._clock.now(), mark=self._clock.token(8))
+            self._agents.keep(newest)
+            standing = self._agents.put(after)
+            if standing is None:
+                return after
+            newest = standing
+            if version is None:
+                self._clock.pause(_MAX_JITTER_S * int(self._clock.token(2), 16) / 0xFFFF)
+        raise Busy("agent_busy", f"Too many change agent {agent_id} at once; try again.", retry_after_s=1)
+
+    def archive(self, tenant_id: TenantId, agent_id: str) -> Agent:
+        """Archives an agent: it makes no new sessions, and those it has go on. A repeat changes nothing.
 
         Raises:
             NotFound: ``agent_not_found``, the same for another tenant's.
         """
-        found = self._agents.get(tenant_id, AgentId(agent_id)) if _AGENT_ID.fullmatch(agent_id) else None
-        if found is None or version not in (None, found.version):
+        found = self._agents.archive(tenant_id, _known(agent_id), self._clock.now())
+        if found is None:
             raise no_agent(agent_id)
         return found
 
-    def list(self, tenant_id: TenantId, page: str | None, limit: int) -> tuple[Sequence[Agent], str | None]:
+    def get(self, tenant_id: TenantId, agent_id: str, version: int | None = None) -> Agent:
+        """One version of an agent, the newest unless one is named. Raises NotFound, the same for another tenant's."""
+        newest = self._newest(tenant_id, agent_id)
+        if version in (None, newest.version):
+            return newest
+        older = self._agents.older(tenant_id, newest.agent_id, version) if 0 < version < newest.version else None
+        if older is None:
+            raise no_agent(agent_id)
+        return replace(older, archived_at=newest.archived_at)
+
+    def chosen(self, tenant_id: TenantId, choice: AgentChoice) -> Agent:
+        """The agent that a session is made with.
+
+        Raises:
+            NotFound: ``agent_not_found``.
+            Conflicting: ``agent_archived``.
+            BadRequest, TooLarge: as ``core.definition.changed``.
+        """
+        agent = self.get(tenant_id, choice.agent_id, choice.version)
+        if agent.archived_at is not None:
+            raise archived(agent)
+        return changed(agent, choice.overrides) if choice.overrides else agent
+
+    def versions(
+        self, tenant_id: TenantId, agent_id: str, page: str | None, limit: int
+    ) -> tuple[Sequence[Agent], str | None]:
+        """An agent's versions, newest first: at most ``limit``, and the page to go on with, or None.
+
+        Raises:
+            NotFound: ``agent_not_found``.
+            BadRequest: ``bad_page``.
+        """
+        newest = self._newest(tenant_id, agent_id)
+        if page is not None and not _VERSION.fullmatch(page):
+            raise BadRequest("bad_page", "This is no place that a list gave.", field="page")
+        below = min(int(page), newest.version + 1) if page else newest.version + 1
+        shown = [newest] if below > newest.version else []
+        # What is kept of the newest itself is left of somebody who was about to change it.
+        below -= len(shown)
+        if below > 1 and limit > len(shown):
+            shown += self._agents.versions(tenant_id, newest.agent_id, below, limit - len(shown))
+        last = shown[-1].version if shown else 1
+        return [replace(one, archived_at=newest.archived_at) for one in shown], str(last) if last > 1 else None
+
+    def list(
+        self, tenant_id: TenantId, page: str | None, limit: int, wanted: Selection
+    ) -> tuple[Sequence[Agent], str | None]:
         """Newest first: at most ``limit``, and the page to go on with, or None."""
-        return self._agents.list(tenant_id, page, limit)
+        return self._agents.list(tenant_id, page, limit, wanted)
+
+    def _newest(self, tenant_id: TenantId, agent_id: str) -> Agent:
+        found = self._agents.get(tenant_id, _known(agent_id))
+        if found is None:
+            raise no_agent(agent_id)
+        return found
+
+    def _check_binding(self, asking: KeyPrincipal, change: AgentChange) -> None:
+        if isinstance(change.runtime_binding, RuntimeBinding):
+            self._enrolment.usable(asking, change.runtime_binding.runtime_id)
+
+    def _leave_room_for(self, agent: Agent) -> None:
+        """Takes the agent back if it is one too many: of two made at once, each counts the other."""
+        tenant = self._tenants.get(agent.tenant_id)
+        limits = tenant.limits if tenant else TenantLimits()
+        try:
+            limits.leave_room("max_agents", self._agents.count(agent.tenant_id) - 1)
+        except TooMany:
+            self._agents.drop(agent)
+            raise
+
+
+def _known(agent_id: str) -> AgentId:
+    """An agent id as a stranger writes it. One that can't be any answers like an absent one: NotFound."""
+    if not _AGENT_ID.fullmatch(agent_id):
+        raise no_agent(agent_id)
+    return AgentId(agent_id)

@@ -14,7 +14,7 @@ from ..core.render import shown, split_frames
 from ..core.runtime_room import RoomState
 from ..core.session_state import Owed, OwedCancel, OwedDispose, OwedPrompt, OwedVerdict, SessionState, Turn, owed, stray
 from ..wire.codec import encode
-from ..wire.events import AgentToolUse, Block, Event, Spilled, UserMessage, UserToolConfirmation
+from ..wire.events import AgentToolUse, Event, Spilled, TextBlock, UserBlock, UserMessage, UserToolConfirmation
 from ..wire.frames import (
     DaemonDown,
     OpenTurn,
@@ -90,11 +90,11 @@ class Delivery:
         attached = self._stores.attachments.of_session(session_id, as_of)
         self._post(connection_id, SessionWatch(session_id=session_id, window_ms=window(attached), as_of=as_of))
 
-    def prompt_content(self, tenant_id: TenantId, session_id: SessionId, turn: Turn) -> tuple[Block, ...]:
+    def prompt_content(self, tenant_id: TenantId, session_id: SessionId, turn: Turn) -> tuple[UserBlock, ...]:
         """The whole content that a turn works on."""
         return self._content(tenant_id, session_id, self._accepted(tenant_id, session_id, turn.message.n))
 
-    def _content(self, tenant_id: TenantId, session_id: SessionId, holder: SessionRecord) -> tuple[Block, ...]:
+    def _content(self, tenant_id: TenantId, session_id: SessionId, holder: SessionRecord) -> tuple[UserBlock, ...]:
         whole = [self._spill.whole(tenant_id, session_id, event) for event in _messages(holder)]
         return tuple(block for event in whole if isinstance(event, UserMessage) for block in event.content)
 
@@ -158,13 +158,14 @@ class Delivery:
         n = turn.message.n
         holder = record if record and record.n == n else self._accepted(tenant_id, state.session_id, n)
         size = sum(event.n_bytes if isinstance(event, Spilled) else len(encode(event)) for event in _messages(holder))
-        content = self._content(tenant_id, state.session_id, holder) if size < MAX_DOWN_BYTES - 1024 else None
+        content = self._content(tenant_id, state.session_id, holder) if size < MAX_DOWN_BYTES - 1024 else ()
+        texts = tuple(block for block in content if isinstance(block, TextBlock))
         return SessionPrompt(
             session_id=state.session_id,
             turn_id=turn.turn_id,
             order=turn.order,
             agent_id=state.agent_id,
-            content=content,
+            content=texts if texts and len(texts) == len(content) else None,
             window_ms=window(attached),
             as_of=as_of,
         )

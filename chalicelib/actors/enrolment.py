@@ -15,19 +15,22 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.access import KeyPrincipal, RuntimePrincipal, token_hash
-from ..core.catalog import ConnectCode, Runtime, RuntimeToken
-from ..core.errors import Busy, NotFound
+from ..core.catalog import ConnectCode, Runtime, RuntimeToken, limits_of
+from ..core.errors import Busy, TooMany
 from ..core.runtime_room import RoomState
 from ..wire.frames import Hello
 from ..wire.ids import RuntimeId, TenantId
 from .ports import Stores
-from .rooms import Rooms
+from .rooms import Rooms, check_use, runtime_not_found
 
 CODE_TTL_S = 300.0
 """How long a connect code can be used (seconds)."""
 
 CODE_BYTES = 16
 TOKEN_BYTES = 30
+
+TOKEN_LIFE_S = 90 * 24 * 3600.0
+"""How long a runtime's token opens (seconds); its daemon gets another one long before."""
 
 _RUNTIME_ID = re.compile(r"rt_[0-9A-Za-z]{1,64}")
 
@@ -52,10 +55,11 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 class Enrolled(Struct, frozen=True):
-    """A runtime's id, and its token, shown once."""
+    """A runtime's id, and its token, shown once, and until when that opens (epoch seconds)."""
 
     runtime_id: RuntimeId
     token: str
+    expires_at: float
 
     def __repr__(self) -> str:
         return f"Enrolled(runtime_id={self.runtime_id!r})"
@@ -66,11 +70,6 @@ class Seen(Struct, frozen=True):
 
     runtime: Runtime
     room: RoomState | None
-
-
-def runtime_not_found(runtime_id: str) -> NotFound:
-    """The refusal for a runtime that is absent or another tenant's."""
-    return NotFound("runtime_not_found", f"There is no runtime {runtime_id[:80]}.", field="runtime_id")
 
 
 def runtime_id_of(tenant_id: TenantId, machine_id: str) -> RuntimeId:
@@ -88,6 +87,7 @@ class Enrolment:
 
     def __init__(self, stores: Stores, rooms: Rooms) -> None:
         self._runtimes = stores.runtimes
+        self._tenants = stores.tenants
         self._clock = stores.clock
         self._rooms = rooms
 
@@ -103,6 +103,7 @@ class Enrolment:
                 state_hash=token_hash(state),
                 expires_at=expires_at,
                 code_challenge=code_challenge,
+                owner_id=asking.owner_id,
             )
         )
         return NewCode(code, expires_at)
@@ -114,12 +115,15 @@ class Enrolment:
 
         Raises:
             BadRequest: ``code_invalid``, ``code_expired``, ``code_used``.
+            TooMany: ``limit_reached``: the tenant has as many runtimes as it may have.
             Busy: ``enrolment_unfinished``: the code is used up and something broke after that.
         """
         challenge = challenge_of(code_verifier) if code_verifier is not None else None
         spent = self._runtimes.spend_code(token_hash(code), token_hash(state), challenge, self._clock.now())
         try:
             return self._enrol(spent, machine)
+        except TooMany:
+            raise
         except Exception as exc:
             # Whatever broke, the code can't be had back: the person at the laptop must hear that a retry can't help.
             why = "The code is used up, but the laptop could not be enrolled. Make a new code and run the setup again."
@@ -158,10 +162,39 @@ class Enrolment:
             raise runtime_not_found(runtime_id)
         return found
 
+    def usable(self, asking: KeyPrincipal, runtime_id: str) -> Runtime:
+        """A runtime on which whoever asks may have agents run.
+
+        Raises:
+            NotFound: ``runtime_not_found``, the same for another tenant's and for one that was removed.
+            Forbidden: ``runtime_not_shared``.
+        """
+        runtime = self.get(asking.tenant_id, runtime_id)
+        check_use(self._rooms.view(runtime.runtime_id), asking.owner_id)
+        return runtime
+
+    def mint(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Enrolled:
+        """Makes a token for a runtime."""
+        now, token = self._clock.now(), f"sk_machine_{self._clock.token(TOKEN_BYTES)}"
+        self._runtimes.put_token(
+            RuntimeToken(
+                token_hash=token_hash(token),
+                tenant_id=tenant_id,
+                runtime_id=runtime_id,
+                created_at=now,
+                token_id=f"rtk_{self._clock.token(8)}",
+                expires_at=now + TOKEN_LIFE_S,
+            )
+        )
+        return Enrolled(runtime_id, token, now + TOKEN_LIFE_S)
+
     def _enrol(self, spent: ConnectCode, machine: Machine) -> Enrolled:
         now = self._clock.now()
         runtime_id = runtime_id_of(spent.tenant_id, machine.machine_id)
         before = self._runtimes.get(spent.tenant_id, runtime_id)
+        if before is None:
+            limits = limits_of(self._tenants.get(spent.tenant_id))
+            limits.leave_room("max_runtimes", len(self._runtimes.list(spent.tenant_id)))
         self._runtimes.put(
             Runtime(
                 tenant_id=spent.tenant_id,
@@ -177,8 +210,5 @@ class Enrolment:
             )
         )
         self._rooms.open(spent.tenant_id, runtime_id)
-        token = f"sk_machine_{self._clock.token(TOKEN_BYTES)}"
-        self._runtimes.put_token(
-            RuntimeToken(token_hash=token_hash(token), tenant_id=spent.tenant_id, runtime_id=runtime_id, created_at=now)
-        )
-        return Enrolled(runtime_id, token)
+        self._rooms.own(runtime_id, spent.owner_id or spent.key_id)
+        return self.mint(spent.tenant_id, runtime_id)

@@ -6,7 +6,7 @@ once: whole events by their cursor, texts still being written by how far they we
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -47,10 +47,11 @@ class Follower:
         show: a record's events as this reader sees them, given what still waits at the head.
         tenant_id, session_id: the session.
         place: where to begin, as ``parse_cursor`` gives it; None = live from now.
-        deltas: whether texts still being written are wanted.
+        deltas: the types of events of which it wants to know that they are being written.
+        texts: those of them of which it wants the text too.
 
     Attributes:
-        ended: the session is deleted; nothing more comes.
+        ended: the session is archived or deleted; nothing more comes.
         idle_s: how long to wait before the next poll (seconds): short while a turn runs, longer when nothing moves.
     """
 
@@ -62,11 +63,12 @@ class Follower:
         tenant_id: TenantId,
         session_id: SessionId,
         place: tuple[int, int] | None,
-        deltas: bool,
+        deltas: Collection[str],
+        texts: Collection[str],
     ) -> None:
         self._stores, self._sessions, self._show = stores, sessions, show
         self._tenant_id, self._session_id = tenant_id, session_id
-        self._deltas = deltas
+        self._deltas, self._texts = frozenset(deltas), frozenset(texts)
         self._reader_id = ReaderId(f"sse_{stores.clock.token(12)}")
         self._renew_at = 0.0
         self._attach()
@@ -81,7 +83,7 @@ class Follower:
         self._live_at = (0, 0)
         self._quiet_polls = 0
         self.ended = False
-        if deltas:
+        if self._deltas:
             sessions.tell_watch(tenant_id, session_id)
 
     @property
@@ -100,6 +102,7 @@ class Follower:
         """What has come since the last poll, in order."""
         self._attach()
         out = [one for record in self._new_records() for one in self._events(record)]
+        self.ended = self._head.state.is_over and self._cursor >= self._head.n
         if self._deltas and self._cursor >= self._head.n:
             out += self._pieces()
         self._quiet_polls = 0 if out else self._quiet_polls + 1
@@ -120,7 +123,7 @@ class Follower:
                     session_id=self._session_id,
                     reader_id=self._reader_id,
                     expires_at=now + ATTACHED_S,
-                    deltas=self._deltas,
+                    deltas=bool(self._deltas),
                 )
             )
 
@@ -136,8 +139,6 @@ class Follower:
 
     def _events(self, record: SessionRecord) -> list[Out]:
         skip, self._skip = self._skip, 0
-        if record.state.status != "open":
-            self.ended = True
         found = []
         for one in self._show(record, self._waiting):
             if place_of(one)[1] <= skip:
@@ -160,7 +161,7 @@ class Follower:
         for piece in self._stores.live.read(self._tenant_id, turn.turn_id, start, self._stores.clock.now()):
             if not gap:
                 self._live_at = (piece.epoch, piece.counter)
-            if piece.event_id in self._whole:
+            if piece.event_id in self._whole or piece.event_type not in self._deltas:
                 continue
             written = self._written.get(piece.event_id)
             if written is None and piece.offset == 0:
@@ -173,7 +174,7 @@ class Follower:
                 continue
             text = piece.text[written - piece.offset :]
             self._written[piece.event_id] = max(written, piece.offset + len(piece.text))
-            if text:
+            if text and piece.event_type in self._texts:
                 delta = {"type": "content_delta", "content": {"type": "text", "text": text}}
                 found.append(Out("delta", None, {"type": "event_delta", "event_id": piece.event_id, "delta": delta}))
         return found

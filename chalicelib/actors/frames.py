@@ -47,12 +47,14 @@ class Frames:
         sessions: SessionObjects,
         viewers: Viewers,
         described: Callable[[TenantId, frames.Hello], None],
+        ping_s: float,
     ) -> None:
         self._stores = stores
         self._rooms = rooms
         self._sessions = sessions
         self._viewers = viewers
         self._described = described
+        self._ping_s = ping_s
 
     def connected(self, connection: Connection) -> None:
         """A WebSocket was opened by somebody known."""
@@ -61,13 +63,20 @@ class Frames:
     def disconnected(self, connection_id: ConnectionId) -> None:
         """A WebSocket was closed. A replaced connection's end does not mark its runtime offline."""
         connection = self._stores.connections.get(connection_id)
-        if connection is None:
-            return
-        if connection.runtime_id is not None:
-            self._rooms.gone(connection.runtime_id, connection_id)
-        else:
-            self._viewers.gone(connection)
-        self._stores.connections.delete(connection_id)
+        if connection is not None:
+            self._ended(connection)
+
+    def hang_up(self, tenant_id: TenantId, holder: str) -> None:
+        """Closes the connections of a runtime or a key, whose secret opens nothing any more.
+
+        One that is being opened at this moment can't be closed yet. It has lost its row all the same, and whoever opens
+        it looks at the secret again after writing that.
+        """
+        for connection_id in self._stores.connections.of_holder(tenant_id, holder):
+            connection = self._stores.connections.get(connection_id)
+            if connection is not None:
+                self._stores.sockets.close(connection_id)
+                self._ended(connection)
 
     def on_message(self, connection_id: ConnectionId, body: str) -> None:
         """One message, in either dialect. Never raises for what a stranger sent: a refusal is an ``error`` frame."""
@@ -92,12 +101,23 @@ class Frames:
             session_id = getattr(frame, "session_id", None)
             self._refuse(connection_id, exc.code, exc.message, _tag(frame), session_id)
 
+    def _ended(self, connection: Connection) -> None:
+        if connection.runtime_id is not None:
+            self._rooms.gone(connection.runtime_id, connection.connection_id)
+        else:
+            self._viewers.gone(connection)
+        self._stores.connections.delete(connection.connection_id)
+
     # ---- viewers
 
     def _viewer(self, connection_id: ConnectionId, frame: frames.ViewerUp) -> None:
         connection = self._stores.connections.get(connection_id)
         if connection is None or connection.role != "viewer":
             self._refuse(connection_id, "not_a_viewer", "This connection does not follow sessions.", _tag(frame))
+            return
+        if connection.expires_at <= self._stores.clock.now():
+            self._refuse(connection_id, "unauthorized", "The key that opened this connection has ended.", _tag(frame))
+            self._stores.sockets.close(connection_id)
             return
         match frame:
             case frames.Attach():
@@ -128,8 +148,13 @@ class Frames:
         if isinstance(answer, Stale):
             return
         protocol = min(frame.protocol, PROTOCOL_VERSION)
-        now = self._stores.clock.now()
-        welcome = frames.Welcome(runtime_id=frame.runtime_id, epoch=answer.epoch, protocol=protocol, now=now)
+        welcome = frames.Welcome(
+            runtime_id=frame.runtime_id,
+            epoch=answer.epoch,
+            protocol=protocol,
+            ping_s=self._ping_s,
+            now=self._stores.clock.now(),
+        )
         if not self._post(connection_id, welcome):
             # A hello that arrives after its connection's end must not cost the living one anything but its next hello.
             self._rooms.gone(frame.runtime_id, connection_id)

@@ -15,23 +15,41 @@ from msgspec import Struct
 
 from ..core.catalog import (
     Agent,
-    ApiKey,
     Attachment,
     ConnectCode,
     Connection,
+    Environment,
     LivePiece,
     Runtime,
     RuntimeToken,
     SessionRow,
-    Tenant,
+    SessionSummary,
     WorkItem,
 )
+from ..core.details import Details
 from ..core.object_key import ObjectKey as ObjectKey
 from ..core.object_key import PutRefused as PutRefused
 from ..core.object_key import Stored as Stored
+from ..core.object_key import request_key as request_key
 from ..core.object_key import room_key as room_key
 from ..core.object_key import session_key as session_key
-from ..wire.ids import AgentId, ConnectionId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
+from ..core.selection import Selection
+from ..core.session_list import Keys
+from ..wire.ids import (
+    AgentId,
+    ConnectionId,
+    EnvironmentId,
+    ReaderId,
+    RuntimeId,
+    SessionId,
+    TenantId,
+    TurnId,
+)
+from .file_ports import Blobs as Blobs
+from .file_ports import Files as Files
+from .people_ports import Passes as Passes
+from .people_ports import Tenants as Tenants
+from .people_ports import Users as Users
 
 
 class Objects(Protocol):
@@ -104,6 +122,9 @@ class Connections(Protocol):
     def get(self, connection_id: ConnectionId) -> Connection | None:
         """The row, or None."""
 
+    def of_holder(self, tenant_id: TenantId, holder: str) -> Sequence[ConnectionId]:
+        """The connections of a runtime or a key; also such as have ended since."""
+
     def delete(self, connection_id: ConnectionId) -> None:
         """Deletes the row if it is there."""
 
@@ -124,25 +145,6 @@ class Attachments(Protocol):
         """All of a connection's. Eventually consistent; only ``session_id`` and ``reader_id`` are sure to be filled."""
 
 
-class Tenants(Protocol):
-    """Tenants and their keys."""
-
-    def put(self, tenant: Tenant) -> None:
-        """Writes a tenant."""
-
-    def first(self) -> Tenant | None:
-        """The tenant made first, for a plane that has one; a scan, for the operator's use only."""
-
-    def put_key(self, key: ApiKey) -> None:
-        """Writes a key."""
-
-    def key(self, key_hash: str) -> ApiKey | None:
-        """The key with this hash, or None. No tenant: this is how one is found."""
-
-    def revoke_key(self, key_hash: str, now: float) -> None:
-        """Marks a key as revoked."""
-
-
 class Runtimes(Protocol):
     """Laptops, their tokens and the codes that enrol them."""
 
@@ -161,8 +163,26 @@ class Runtimes(Protocol):
     def token(self, token_hash: str) -> RuntimeToken | None:
         """The token with this hash, or None. No tenant: this is how one is found."""
 
+    def tokens(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Sequence[RuntimeToken]:
+        """All of a runtime's tokens, newest first."""
+
+    def use_token(self, token_hash: str, now: float, unless_since: float) -> bool:
+        """Writes that a token was used at ``now``. False when that was written after ``unless_since`` already.
+
+        No tenant, here and below: whoever has the hash has found the token.
+        """
+
+    def end_token(self, token_hash: str, at: float) -> None:
+        """Lets a token end at ``at`` (epoch seconds), unless it ends before that anyway."""
+
+    def revoke_token(self, token_hash: str, now: float) -> None:
+        """Marks a token as revoked. The first time counts."""
+
     def revoke_tokens(self, tenant_id: TenantId, runtime_id: RuntimeId, now: float) -> None:
         """Marks all of a runtime's tokens as revoked."""
+
+    def delete(self, tenant_id: TenantId, runtime_id: RuntimeId) -> None:
+        """Deletes a runtime if it is there; its tokens stay."""
 
     def put_code(self, code: ConnectCode) -> None:
         """Writes a connect code."""
@@ -178,35 +198,89 @@ class Runtimes(Protocol):
 
 
 class Agents(Protocol):
-    """Agents' definitions."""
+    """Agents' definitions: of each the newest version, and the older ones that were kept when it took their place."""
 
-    def put(self, agent: Agent) -> None:
-        """Writes one version."""
+    def put(self, agent: Agent) -> Agent | None:
+        """Makes this the newest version: version 1 of a new agent, or the one after the newest of one in use.
+
+        Returns None when it was written, if it was written before too; otherwise the newest version, which is another
+        one or an archived agent's.
+        """
+
+    def keep(self, agent: Agent) -> None:
+        """Writes a version among the older ones. Writing it again is harmless."""
+
+    def archive(self, tenant_id: TenantId, agent_id: AgentId, now: float) -> Agent | None:
+        """The agent, archived since ``now`` or before that; None when there is none."""
 
     def get(self, tenant_id: TenantId, agent_id: AgentId) -> Agent | None:
         """The newest version, or None."""
 
-    def list(self, tenant_id: TenantId, after: str | None, limit: int) -> tuple[Sequence[Agent], str | None]:
+    def older(self, tenant_id: TenantId, agent_id: AgentId, version: int) -> Agent | None:
+        """A version that was kept, or None."""
+
+    def versions(self, tenant_id: TenantId, agent_id: AgentId, below: int, limit: int) -> Sequence[Agent]:
+        """Versions that were kept, newest first: ``below - 1`` …, at most ``limit``."""
+
+    def list(
+        self, tenant_id: TenantId, after: str | None, limit: int, wanted: Selection
+    ) -> tuple[Sequence[Agent], str | None]:
         """Newest first: a page, and the place to go on from or None. ``after`` is such a place."""
+
+    def count(self, tenant_id: TenantId) -> int:
+        """How many agents are not archived."""
+
+    def drop(self, agent: Agent) -> None:
+        """Forgets an agent that nobody was told of."""
+
+
+class Environments(Protocol):
+    """The environments that a tenant made."""
+
+    def put(self, environment: Environment) -> bool:
+        """Writes the first or the next version. False when the one before it is no longer the newest, or is gone."""
+
+    def get(self, tenant_id: TenantId, environment_id: EnvironmentId) -> Environment | None:
+        """The environment, or None."""
+
+    def list(
+        self, tenant_id: TenantId, after: str | None, limit: int, wanted: Selection
+    ) -> tuple[Sequence[Environment], str | None]:
+        """Newest first: a page, and the place to go on from or None. ``after`` is such a place."""
+
+    def delete(self, tenant_id: TenantId, environment_id: EnvironmentId) -> None:
+        """Deletes it if it is there."""
 
 
 class Sessions(Protocol):
-    """The rows that lists of sessions show."""
+    """The rows that lists of sessions show, and how many of a tenant's sessions are open."""
+
+    def reserve(self, tenant_id: TenantId, most: int, now: float) -> bool:
+        """Counts one more open session. False, and nothing is counted, when the tenant has ``most`` of them."""
 
     def put(self, row: SessionRow) -> None:
-        """Writes a new row."""
+        """Writes a new row, for which room was reserved. Raises PutRefused when there is another one of this id."""
 
     def get(self, tenant_id: TenantId, session_id: SessionId) -> SessionRow | None:
         """The row, or None."""
 
-    def list(self, tenant_id: TenantId, after: str | None, limit: int) -> tuple[Sequence[SessionRow], str | None]:
-        """Newest first: a page, and the place to go on from or None. ``after`` is such a place."""
+    def list(self, tenant_id: TenantId, keys: Keys, limit: int) -> tuple[Sequence[SessionRow], str | None]:
+        """Some of the rows that ``keys`` names, in its order, and the id to go on beyond, or None. One request."""
 
-    def summarise(self, tenant_id: TenantId, session_id: SessionId, status: str, n: int, at: float) -> None:
-        """Repeats the status as of record ``n``, unless the row has a newer one or is gone."""
+    def summarise(self, tenant_id: TenantId, session_id: SessionId, summary: SessionSummary) -> None:
+        """Repeats what the row shows as of a record, unless the row has it of a newer one or is gone."""
+
+    def describe(self, tenant_id: TenantId, session_id: SessionId, details: Details, n: int, at: float) -> None:
+        """Repeats what the session is called by as of record ``n``, written at ``at`` (epoch seconds).
+
+        Not where the row has it of a newer one, or is gone.
+        """
+
+    def archive(self, tenant_id: TenantId, session_id: SessionId, summary: SessionSummary) -> None:
+        """Marks the row as archived at ``summary.at``, unless it is, or is gone. It counts as open no longer."""
 
     def delete(self, tenant_id: TenantId, session_id: SessionId) -> None:
-        """Deletes the row if it is there."""
+        """Deletes the row if it is there. It counts as open no longer."""
 
 
 class Sockets(Protocol):
@@ -242,8 +316,13 @@ class Stores(Struct, frozen=True, kw_only=True):
     connections: Connections
     attachments: Attachments
     tenants: Tenants
+    users: Users
+    passes: Passes
     runtimes: Runtimes
     agents: Agents
+    environments: Environments
     sessions: Sessions
+    files: Files
+    blobs: Blobs
     sockets: Sockets
     clock: Clock

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..core import runtime_room
-from ..core.record import open_room
-from ..core.runtime_room import Gone, Hello, Ping, RoomCue, RoomState, Welcomed
+from ..core.errors import Forbidden, NotFound
+from ..core.record import Head, open_room
+from ..core.runtime_room import Gone, Hello, Own, Ping, RoomCue, RoomState, Welcomed
 from ..core.session_state import RoomView
 from ..core.step import Stale
-from ..wire.events import RoomEvent
+from ..wire.events import RoomEvent, RuntimeUse
 from ..wire.ids import ConnectionId, OutboxId, RuntimeId, TenantId
 from .loop import ObjectLoop
 from .ports import Stores, room_key
@@ -18,6 +19,26 @@ def seen_by_sessions(room: RoomState | None) -> RoomView:
     if room is None:
         return RoomView(0, None, None, 0.0, 0.0)
     return RoomView(room.epoch, room.connection_id, room.outbox, room.lease_until, room.since)
+
+
+def runtime_not_found(runtime_id: str) -> NotFound:
+    """The refusal for a runtime that is absent or another tenant's."""
+    return NotFound("runtime_not_found", f"There is no runtime {runtime_id[:80]}.", field="runtime_id")
+
+
+def check_use(room: RoomState | None, owner_id: str) -> None:
+    """Raises unless this person (or key without one) may have agents run on the room's runtime.
+
+    Raises:
+        NotFound: ``runtime_not_found``: it was removed.
+        Forbidden: ``runtime_not_shared``.
+    """
+    if room is None or room.may_be_used_by(owner_id):
+        return
+    if room.use == "nobody":
+        raise runtime_not_found(room.runtime_id)
+    why = f"Runtime {room.runtime_id} belongs to somebody of your team who has not shared it."
+    raise Forbidden("runtime_not_shared", why, field="runtime_id")
 
 
 class Rooms:
@@ -31,6 +52,24 @@ class Rooms:
     def open(self, tenant_id: TenantId, runtime_id: RuntimeId) -> None:
         """Makes the runtime's room if there is none."""
         self._loop.begin(room_key(runtime_id), RoomState(runtime_id=runtime_id, tenant_id=tenant_id), ())
+
+    def own(self, runtime_id: RuntimeId, owner_id: str, use: RuntimeUse | None = None) -> RoomState | None:
+        """Says whose the runtime is and who may use it. Returns the room, None when there is none.
+
+        Args:
+            runtime_id: which; the caller has checked the tenant.
+            owner_id: whose.
+            use: who may use it; None leaves that as it is where the owner stays, and gives it back to one who had
+                removed it.
+        """
+
+        def cue(head: Head[RoomState]) -> Own:
+            before = head.state
+            kept = before.use if before.owner_id == owner_id and before.use != "nobody" else "owner"
+            return Own(owner_id, use or kept)
+
+        done = self._loop.act(room_key(runtime_id), cue)
+        return done.head.state if done else None
 
     def view(self, runtime_id: RuntimeId) -> RoomState | None:
         """The room as it stands, or None. No tenant: a daemon's frame names only its runtime; check ``tenant_id``."""

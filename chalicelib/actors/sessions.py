@@ -8,29 +8,38 @@ loads the session, and sends what the *state* owes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from ..core import session
-from ..core.catalog import Agent, Attachment, SessionRow, WorkItem
+from ..core.catalog import Agent, Attachment, RuntimeBinding, SessionRow, SessionStatus, SessionSummary, WorkItem
 from ..core.errors import NotFound, Refused, raise_refusal
 from ..core.naming import event_id
 from ..core.record import Head, SessionRecord, open_session
+from ..core.repeats import Try
 from ..core.runtime_room import RoomState
-from ..core.session import Delete, Item, Post, SessionCue, Tick
-from ..core.session_state import LOOK_AGAIN_S, SessionState, has_work, next_look, owed
+from ..core.session import Archive, Delete, Item, Post, Repeated, SessionCue, Tick
+from ..core.session_state import LOOK_AGAIN_S, Phase, SessionState, has_work, next_look, owed
 from ..core.step import Stale, Step
 from ..wire.events import Event, SessionCreated
 from ..wire.frames import OpenTurn
 from ..wire.ids import ReaderId, RuntimeId, SessionId, TenantId, TurnId
 from .delivery import Delivery
 from .loop import Cause, Done, ObjectLoop
-from .ports import ObjectKey, Stores, session_key
-from .rooms import Rooms, seen_by_sessions
+from .ports import ObjectKey, PutRefused, Stores, session_key
+from .rooms import Rooms, check_use, seen_by_sessions
 from .spill import Spill
 
 SessionDone = Done[SessionState, Event]
 
-STATUS = {"idle": "idle", "running": "running", "asking": "idle", "rescheduling": "rescheduling"}
+STATUS: Mapping[Phase, SessionStatus] = {
+    "idle": "idle",
+    "running": "running",
+    "asking": "idle",
+    "rescheduling": "rescheduling",
+    "terminated": "terminated",
+}
 """A session's phase in the API's words."""
 
 
@@ -64,34 +73,33 @@ class SessionObjects:
         environment_id: str,
         items: tuple[Item, ...] = (),
         expires_in_s: float,
+        at: float | None = None,
+        cause: Cause | None = None,
     ) -> SessionRow:
-        """Makes a session with the agent as it is now, and posts ``items`` to it if there are any."""
-        binding = agent.runtime_binding
-        assert binding is not None
-        first = SessionState(
-            session_id=session_id,
-            runtime_id=binding.runtime_id,
-            agent_id=binding.acp_agent_id,
-            idle_limit_s=agent.idle_limit_s,
-            hard_limit_s=agent.hard_limit_s,
-        )
-        key = session_key(agent.tenant_id, session_id)
-        self.loop.begin(key, first, (SessionCreated(id=event_id(session_id, 1, "e0")),))
-        now = self._stores.clock.now()
+        """Makes a session with the agent as it is now, and posts ``items`` to it if there are any.
+
+        What is there of it already stays, so that who died in the middle of this can do it again, ``at`` the same time
+        (epoch seconds), with the same ``cause`` for the post.
+
+        Raises:
+            NotFound: ``session_not_found``: it was made before, and deleted.
+        """
+        binding = self._begin(session_id, agent)
+        at = self._stores.clock.now() if at is None else at
         row = SessionRow(
             tenant_id=agent.tenant_id,
             session_id=session_id,
             runtime_id=binding.runtime_id,
-            agent=agent,
-            created_at=now,
-            updated_at=now,
+            agent=replace(agent, runtime_binding=binding),
+            created_at=at,
+            updated_at=at,
             environment_id=environment_id,
             title=title,
             metadata=metadata,
         )
-        self._stores.sessions.put(row)
+        row = self._put(row)
         if items:
-            self.post(agent.tenant_id, session_id, items, expires_in_s=expires_in_s, cause=None)
+            self.post(agent.tenant_id, session_id, items, expires_in_s=expires_in_s, cause=cause)
         return row
 
     def post(
@@ -102,32 +110,52 @@ class SessionObjects:
         *,
         expires_in_s: float,
         cause: Cause | None,
+        attempt: Try | None = None,
+        sender: str | None = None,
     ) -> SessionRecord:
         """Accepts ``items``, all or none. Returns the record that holds them.
 
+        Of a request that was carried out before, by its ``cause`` or as another try of an SDK's, that is the old one.
+        The ``sender`` must be one who may use the session's runtime; None where that was asked before.
+
         Raises:
-            NotFound: ``session_not_found``, ``no_such_question``.
+            NotFound: ``session_not_found``, ``no_such_question``, ``runtime_not_found``.
+            Forbidden: ``runtime_not_shared``.
             TooMany: ``queue_full``.
-            Conflicting: ``already_answered``.
+            Conflicting: ``already_answered``, ``session_archived``.
             Unprocessable: ``idempotency_key_reused``.
         """
         seen: list[RoomState | None] = []
 
         def cue(head: Head[SessionState]) -> Post:
             seen[:] = [self._rooms.view(head.state.runtime_id)]
-            return Post(items, expires_in_s, seen_by_sessions(seen[0]))
+            if sender is not None:
+                check_use(seen[0], sender)
+            return Post(items, expires_in_s, seen_by_sessions(seen[0]), attempt)
 
-        done = self.loop.act(session_key(tenant_id, session_id), cue, cause)
-        if done is None:
-            raise no_session(session_id)
-        if isinstance(done.answer, Refused):
-            raise_refusal(done.answer)
-        assert done.record is not None
-        if done.repeat:
+        done = self.act(tenant_id, session_id, cue, cause)
+        was = done.answer.n if isinstance(done.answer, Repeated) else None
+        record = done.record if was is None else self.record(tenant_id, session_id, was)
+        assert record is not None
+        if was is not None or done.repeat:
             self._delivery.send_owed(tenant_id, done.head.state, self._rooms.view(done.head.state.runtime_id))
         else:
             self.settle(tenant_id, done, seen[0])
-        return done.record
+        return record
+
+    def archive(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Makes the session read only; its folder stays on the laptop. A repeat changes nothing.
+
+        Raises:
+            NotFound: ``session_not_found``.
+            Conflicting: ``session_running``.
+        """
+        done = self.act(tenant_id, session_id, lambda _: Archive())
+        if done.record:
+            self._publish(tenant_id, done)
+        else:
+            # Whoever archived it may have died before the row said so.
+            self._repeat_in_row(tenant_id, done)
 
     def delete(self, tenant_id: TenantId, session_id: SessionId) -> None:
         """Deletes the session here; the laptop is told now, or when it returns. Raises NotFound."""
@@ -157,6 +185,53 @@ class SessionObjects:
                 self._bindings.clear()
             self._bindings[key] = head.state.runtime_id
         return runtime_id in (None, self._bindings[key])
+
+    def act(
+        self,
+        tenant_id: TenantId,
+        session_id: SessionId,
+        cue: Callable[[Head[SessionState]], SessionCue],
+        cause: Cause | None = None,
+    ) -> SessionDone:
+        """Does what a person asks for. Raises NotFound, and whatever the session refuses it with."""
+        done = self.loop.act(session_key(tenant_id, session_id), cue, cause)
+        if done is None:
+            raise no_session(session_id)
+        if isinstance(done.answer, Refused):
+            raise_refusal(done.answer)
+        return done
+
+    def record(self, tenant_id: TenantId, session_id: SessionId, n: int) -> SessionRecord:
+        """Record ``n``, which must be there."""
+        stored = self._stores.objects.get(session_key(tenant_id, session_id), n)
+        assert stored is not None, f"session {session_id} has no record {n}"
+        return open_session(stored.body)
+
+    def _begin(self, session_id: SessionId, agent: Agent) -> RuntimeBinding:
+        """Writes the session's first record if there is none. Returns on which laptop it runs."""
+        binding = agent.runtime_binding
+        assert binding is not None
+        first = SessionState(
+            session_id=session_id,
+            runtime_id=binding.runtime_id,
+            agent_id=binding.acp_agent_id,
+            idle_limit_s=agent.idle_limit_s,
+            hard_limit_s=agent.hard_limit_s,
+        )
+        created = SessionCreated(id=event_id(session_id, 1, "e0"))
+        if self.loop.begin(session_key(agent.tenant_id, session_id), first, (created,)):
+            return binding
+        # Another try began it. Its laptop is the session's, whatever the agent is bound to by now.
+        state = self.head(agent.tenant_id, session_id).state
+        return replace(binding, runtime_id=state.runtime_id, acp_agent_id=state.agent_id)
+
+    def _put(self, row: SessionRow) -> SessionRow:
+        """The row, written or as it stands: who does the same again may know the agent in a newer version."""
+        try:
+            self._stores.sessions.put(row)
+        except PutRefused:
+            return self._stores.sessions.get(row.tenant_id, row.session_id) or row
+        return row
 
     # ---- what the room's connection and time bring
 
@@ -262,8 +337,22 @@ class SessionObjects:
         if state.status != "open":
             self._stores.sessions.delete(tenant_id, state.session_id)
         elif STATUS[state.phase] != STATUS[done.before.phase]:
-            self._stores.sessions.summarise(tenant_id, state.session_id, STATUS[state.phase], done.head.n, done.head.at)
+            self._repeat_in_row(tenant_id, done)
         return attached
+
+    def _repeat_in_row(self, tenant_id: TenantId, done: SessionDone) -> None:
+        head, state = done.head, done.head.state
+        summary = SessionSummary(
+            status=STATUS[state.phase],
+            n=head.n,
+            at=head.at if state.archived_at is None else state.archived_at,
+            active_s=state.active_s,
+            running_since=state.running_since,
+        )
+        if state.archived_at is None:
+            self._stores.sessions.summarise(tenant_id, state.session_id, summary)
+        else:
+            self._stores.sessions.archive(tenant_id, state.session_id, summary)
 
     def _prepare(
         self, key: ObjectKey, before: SessionState, step: Step[SessionState, Event], n: int

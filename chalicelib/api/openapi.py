@@ -9,7 +9,7 @@ import functools
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 from chalice import Blueprint, Response
@@ -71,8 +71,14 @@ def document(surfaces: Iterable[Surface]) -> dict[str, Any]:
 
 def _types(route: Route) -> list[Any]:
     """What of a route has a schema."""
-    found = [route.types[name] for name in ("body", "query", "headers", "return") if name in route.types]
-    return [ErrorAnswer, *(one for one in found if one is not Response and one is not bytes)]
+    found = [route.types[name] for name in ("body", "query", "headers") if name in route.types]
+    return [ErrorAnswer, *(one for one in (*found, _answer(route)) if one is not Response and one is not bytes)]
+
+
+def _answer(route: Route) -> Any:
+    """What a route's answer is; ``Response`` where that has no schema."""
+    told = route.types["return"]
+    return told.__metadata__[0] if get_origin(told) is Annotated else told
 
 
 def _operation(tag: str, route: Route, schema_of: Mapping[Any, Any], components: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,12 +95,12 @@ def _operation(tag: str, route: Route, schema_of: Mapping[Any, Any], components:
     if "body" in route.types:
         wanted = route.types["body"]
         schema = {} if wanted is bytes else schema_of[wanted]
-        said["requestBody"] = {"required": True, "content": {route.content_type: {"schema": schema}}}
+        said["requestBody"] = {"required": route.needs_body, "content": {route.content_type: {"schema": schema}}}
     return said
 
 
 def _success(route: Route, schema_of: Mapping[Any, Any]) -> dict[str, Any]:
-    answer = route.types["return"]
+    answer = _answer(route)
     if answer is Response:
         return {"description": "Done", "content": {route.answer_type: {}}}
     return _answered("Done", schema_of[answer])

@@ -47,7 +47,7 @@ class Health(Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
-@surface.route("GET", "/")
+@surface.route("GET", "/", answer_type="text/html")
 def front_page() -> Response:
     """What this is."""
     return Response(_FRONT, {"Content-Type": "text/html; charset=utf-8"})

@@ -16,12 +16,18 @@ from .answers.runtimes import (
     CodeAnswer,
     EnrolledAnswer,
     Kept,
+    RenewedAnswer,
+    RuntimeAnswer,
     RuntimeList,
+    RuntimeRemoved,
     RuntimeSelf,
+    TokenAnswer,
+    TokenList,
     TurnContent,
     runtime_answer,
+    token_answer,
 )
-from .requests.runtimes import BundleQuery, ConnectRuntime, ExchangeCode
+from .requests.runtimes import BundleQuery, ChangeRuntime, ConnectRuntime, ExchangeCode
 from .surface import Surface
 
 surface = Surface(Blueprint(__name__))
@@ -41,12 +47,54 @@ def list_runtimes(asking: KeyPrincipal) -> RuntimeList:
     return RuntimeList(tuple(runtime_answer(one, now) for one in plane().enrolment.list(asking.tenant_id)))
 
 
+@surface.route("GET", "/v1/runtimes/{runtime_id}", may="read")
+def get_runtime(asking: KeyPrincipal, runtime_id: str) -> RuntimeAnswer:
+    """One runtime."""
+    return runtime_answer(plane().ownership.get(asking.tenant_id, runtime_id), plane().clock.now())
+
+
+@surface.route("POST", "/v1/runtimes/{runtime_id}", may="runtimes:write")
+def share_runtime(asking: KeyPrincipal, runtime_id: str, body: ChangeRuntime) -> RuntimeAnswer:
+    """Shares one's runtime with the tenant, or takes it back."""
+    return runtime_answer(plane().ownership.share(asking, runtime_id, body.shared), plane().clock.now())
+
+
+@surface.route("DELETE", "/v1/runtimes/{runtime_id}", may="runtimes:write")
+def remove_runtime(asking: KeyPrincipal, runtime_id: str) -> RuntimeRemoved:
+    """Removes a runtime and closes its connection; its sessions stay readable."""
+    return RuntimeRemoved(plane().ownership.remove(asking, runtime_id))
+
+
+@surface.route("GET", "/v1/runtimes/{runtime_id}/tokens", may="runtimes:write")
+def list_runtime_tokens(asking: KeyPrincipal, runtime_id: str) -> TokenList:
+    """The tokens of one's runtime, newest first."""
+    return TokenList(tuple(map(token_answer, plane().ownership.tokens(asking, runtime_id))))
+
+
+@surface.route("DELETE", "/v1/runtimes/{runtime_id}/tokens/{token_id}", may="runtimes:write")
+def revoke_runtime_token(asking: KeyPrincipal, runtime_id: str, token_id: str) -> TokenAnswer:
+    """Ends a token of one's runtime at once, and closes what it opened."""
+    return token_answer(plane().ownership.revoke(asking, runtime_id, token_id))
+
+
+@surface.route("POST", "/agents/runtime/token")
+def renew_token(asking: RuntimePrincipal) -> RenewedAnswer:
+    """Gives a laptop another token; the one that asks opens for a day more."""
+    made = plane().ownership.renew(asking)
+    return RenewedAnswer(made.token, int(made.expires_at))
+
+
 @surface.route("POST", "/agents/runtime/exchange")
 def exchange_code(body: ExchangeCode) -> EnrolledAnswer:
     """Turns a connect code into a runtime and its token; the code is all the authority there is."""
     ws_url = plane().ws_url()
     enrolled = plane().enrolment.exchange(body.code, body.state, body.code_verifier, body.machine)
-    return EnrolledAnswer(runtime_id=enrolled.runtime_id, token=enrolled.token, ws_url=ws_url)
+    return EnrolledAnswer(
+        runtime_id=enrolled.runtime_id,
+        token=enrolled.token,
+        ws_url=ws_url,
+        expires_at=int(enrolled.expires_at),
+    )
 
 
 @surface.route("GET", "/agents/runtime/me")

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalice.app import Response, WebsocketEvent
 
-from ..core.access import KeyPrincipal, RuntimePrincipal, bearer, kind_of
+from ..core.access import KeyPrincipal, Principal, RuntimePrincipal, TicketPrincipal, bearer, kind_of
 from ..core.catalog import Connection
 from ..wire.ids import ConnectionId
 from ..wire.limits import MAX_CONNECTION_S
@@ -18,9 +18,10 @@ GRACE_S = 60.0
 
 
 def connect(event: WebsocketEvent) -> Response:
-    """Lets a daemon or a viewer in. Raises Unauthorized, which becomes the handshake's 401."""
+    """Lets a daemon or a viewer in. Raises Unauthorized and Forbidden, which become the handshake's 401 and 403."""
     here = _plane(event)
-    asking = here.tenants.principal(_secret(event.to_dict()))
+    secret = _secret(event.to_dict())
+    asking = here.tenants.visitor(secret)
     now = here.clock.now()
     here.frames.connected(
         Connection(
@@ -28,12 +29,15 @@ def connect(event: WebsocketEvent) -> Response:
             role="daemon" if isinstance(asking, RuntimePrincipal) else "viewer",
             tenant_id=asking.tenant_id,
             created_at=now,
-            expires_at=now + MAX_CONNECTION_S + GRACE_S,
+            expires_at=_until(asking, now + MAX_CONNECTION_S + GRACE_S),
             runtime_id=asking.runtime_id if isinstance(asking, RuntimePrincipal) else None,
             token_hash=asking.token_hash if isinstance(asking, RuntimePrincipal) else None,
-            key_id=asking.key_id if isinstance(asking, KeyPrincipal) else None,
+            key_id=asking.key_id if isinstance(asking, KeyPrincipal | TicketPrincipal) else None,
+            only_session_id=asking.session_id if isinstance(asking, TicketPrincipal) else None,
         )
     )
+    # Whoever revoked the secret before the row was there could not find it, and could not close what is still opening.
+    here.tenants.visitor(secret)
     return Response(body="", status_code=200)
 
 
@@ -45,6 +49,12 @@ def message(event: WebsocketEvent) -> None:
 def disconnect(event: WebsocketEvent) -> None:
     """Tells that a connection has ended. Best effort on AWS: a lease that runs out says the same."""
     _plane(event).frames.disconnected(ConnectionId(event.connection_id))
+
+
+def _until(asking: Principal, latest: float) -> float:
+    """When a connection is over: what a key opened ends with the key."""
+    ends = None if isinstance(asking, RuntimePrincipal) else asking.expires_at
+    return latest if ends is None else min(latest, ends)
 
 
 def _plane(event: WebsocketEvent) -> Plane:

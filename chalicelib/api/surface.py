@@ -7,7 +7,8 @@ A view's parameters are those of its path, and of these whichever it needs, each
     query    a Struct of the query's parameters; without it there are none
     headers  a Struct of the headers that matter
 
-It returns a Struct, which goes out as JSON, or a ``Response``. What it raises becomes an error's answer. The same
+It returns a Struct, which goes out as JSON, or a ``Response`` (``Annotated[Response, X]`` where its body is an ``X``).
+What it raises becomes an error's answer. The same
 signatures are what the OpenAPI document is made of, so that it says what is parsed.
 """
 
@@ -19,15 +20,19 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from chalice import Blueprint, ChaliceUnhandledError, Response
+from msgspec.structs import fields
 
-from ..core.access import KeyPrincipal, Right, RuntimePrincipal, bearer
+from ..core.access import KeyPrincipal, Right, RuntimePrincipal, bearer, cookie_in, is_forged
+from ..core.errors import Forbidden
 from ..core.parsing import parse, parse_headers, parse_query
 from ..wire.limits import MAX_PROMPT_BYTES
 from ..wiring import plane
 from . import replies
+
+_HARMLESS: Final = ("GET", "HEAD")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -58,6 +63,12 @@ class Route:
     def types(self) -> dict[str, Any]:
         """The types of the view's parameters by name, and under ``return`` that of its answer."""
         return typing.get_type_hints(self.view, include_extras=True)
+
+    @functools.cached_property
+    def needs_body(self) -> bool:
+        """Whether a body must be sent: one that need not say anything need not be there."""
+        wanted = self.types.get("body")
+        return wanted is bytes or (wanted is not None and any(one.required for one in fields(wanted)))
 
 
 class Surface:
@@ -131,7 +142,7 @@ class Surface:
         if "headers" in types:
             given["headers"] = parse_headers(self.blueprint.current_request.headers, types["headers"])
         if "body" in types:
-            raw, wanted = self._body(), types["body"]
+            raw, wanted = self._body() or (b"" if route.needs_body else b"{}"), types["body"]
             given["body"] = raw if wanted is bytes else parse(raw, wanted, max_bytes=route.max_bytes)
         found = route.view(**given)
         return found if isinstance(found, Response) else replies.json(found)
@@ -140,11 +151,21 @@ class Surface:
         """Whoever asks. Raises Unauthorized, Forbidden."""
         headers = self.blueprint.current_request.headers
         secret = bearer(headers.get("authorization"), headers.get("x-api-key"))
+        if secret is None and (secret := cookie_in(headers.get("cookie"))):
+            self._check_origin(secret)
         if wanted is RuntimePrincipal:
             return plane().tenants.runtime_principal(secret)
         assert wanted is KeyPrincipal
         assert may is not None
         return plane().tenants.key_principal(secret, may)
+
+    def _check_origin(self, cookie: str) -> None:
+        """Raises Forbidden ``csrf_failed``: a browser sends a cookie along with what any site makes it ask."""
+        request = self.blueprint.current_request
+        given, fetch_site = request.headers.get("x-csrf-token"), request.headers.get("sec-fetch-site")
+        if request.method not in _HARMLESS and is_forged(cookie, given, fetch_site):
+            why = "With a cookie, what changes something needs the header x-csrf-token, as GET /v1/login gives it."
+            raise Forbidden("csrf_failed", why)
 
     def _body(self) -> bytes:
         event = self.blueprint.current_request.to_original_event()

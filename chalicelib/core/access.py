@@ -7,6 +7,8 @@ rights that routes ask for.
 from __future__ import annotations
 
 import hashlib
+import hmac
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -21,7 +23,7 @@ Right = Literal["read", "sessions:write", "agents:write", "runtimes:write", "adm
 """What a route may ask for.
 
     read            see agents, sessions, runtimes and files
-    sessions:write  make sessions, talk to them, answer their questions, end them
+    sessions:write  make sessions, talk to them, answer their questions, end them; bring and delete files
     agents:write    make and change agents and environments
     runtimes:write  connect laptops, share and remove one's own
     admin           people, keys, and the tenant itself
@@ -36,11 +38,15 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     "viewer": frozenset({"read"}),
 }
 
-TokenKind = Literal["session_token", "api_key", "runtime_token", "ticket"]
+COOKIE: Final = "moor_session"
+"""The name of the cookie in which a browser keeps its sign-in."""
+
+TokenKind = Literal["session_token", "api_key", "runtime_token", "ticket", "cookie"]
 
 _PREFIXES: tuple[tuple[str, TokenKind], ...] = (
     ("moor_st_", "session_token"),
     ("moor_tk_", "ticket"),
+    ("moor_bs_", "cookie"),
     ("moor_", "api_key"),
     ("sk_machine_", "runtime_token"),
 )
@@ -54,6 +60,8 @@ class KeyPrincipal(Struct, frozen=True):
         user_id: the person; a key made before there were people stands for itself.
         role: the person's.
         scopes: what the key is narrowed to.
+        expires_at: when its secret ends (epoch seconds), or None.
+        key_hash: of the secret that was shown, or that a browser was signed in with.
     """
 
     tenant_id: TenantId
@@ -61,6 +69,8 @@ class KeyPrincipal(Struct, frozen=True):
     user_id: str = ""
     role: Role = "owner"
     scopes: tuple[Right, ...] = EVERYTHING
+    expires_at: float | None = None
+    key_hash: str = ""
 
     @property
     def owner_id(self) -> str:
@@ -78,6 +88,24 @@ class KeyPrincipal(Struct, frozen=True):
         if right not in self.scopes:
             raise Forbidden("scope_missing", f"This needs the right {right!r}, which is not among this key's scopes.")
 
+    def must_govern(self, *roles: Role) -> None:
+        """Raises Forbidden ``owners_only`` where an owner is among those concerned and this is none."""
+        if "owner" in roles and self.role != "owner":
+            raise Forbidden("owners_only", "Only an owner makes, changes or removes owners and their keys.")
+
+    def must_cover(self, scopes: Iterable[Right], expires_at: float | None) -> None:
+        """Raises Forbidden ``key_too_wide`` for a key that could do more than this one, or do it for longer.
+
+        Otherwise whoever gets hold of a narrow key, or of one that ends soon, would make themselves a better one.
+        """
+        beyond = [one for one in scopes if one not in self.scopes]
+        if beyond:
+            why = f"A key gives no more than it has; {', '.join(beyond)} is not among this key's scopes."
+            raise Forbidden("key_too_wide", why, field="scopes")
+        if self.expires_at is not None and (expires_at is None or expires_at > self.expires_at):
+            why = f"A key gives nothing that outlives it; this one ends at {int(self.expires_at)}."
+            raise Forbidden("key_too_wide", why, field="expires_in")
+
 
 class RuntimePrincipal(Struct, frozen=True):
     """A runtime token: it acts for one laptop."""
@@ -88,10 +116,12 @@ class RuntimePrincipal(Struct, frozen=True):
 
 
 class TicketPrincipal(Struct, frozen=True):
-    """A ticket: it lets a browser's WebSocket attach to one session."""
+    """A ticket: it lets a browser's WebSocket attach to one session, on behalf of the key that asked for it."""
 
     tenant_id: TenantId
     session_id: SessionId
+    key_id: KeyId
+    expires_at: float | None = None
 
 
 Principal = KeyPrincipal | RuntimePrincipal | TicketPrincipal
@@ -114,3 +144,30 @@ def bearer(authorization: str | None, x_api_key: str | None = None) -> str | Non
         if scheme.lower() == "bearer" and rest.strip():
             return rest.strip()
     return x_api_key.strip() if x_api_key and x_api_key.strip() else None
+
+
+def cookie_in(header: str | None) -> str | None:
+    """The secret in a ``Cookie`` header, or None. Source: RFC 6265 §5.4."""
+    for part in (header or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE and value:
+            return value
+    return None
+
+
+def csrf_token(cookie: str) -> str:
+    """What a page must send along with a cookie to change anything; nobody learns the cookie from it."""
+    return hashlib.sha256(f"csrf:{cookie}".encode()).hexdigest()
+
+
+def is_forged(cookie: str, given: str | None, fetch_site: str | None) -> bool:
+    """Whether a request that would change something was made by another site, in the browser of who holds the cookie.
+
+    Args:
+        cookie: the cookie's secret.
+        given: the ``x-csrf-token`` header, or None.
+        fetch_site: the ``Sec-Fetch-Site`` header, or None from a browser that sends none.
+    """
+    if fetch_site not in (None, "same-origin", "none"):
+        return True
+    return not hmac.compare_digest((given or "").encode(), csrf_token(cookie).encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..wire.bundle import Bundle, BundleFile, BundleMCPServer
 from .catalog import Agent
 
@@ -27,10 +29,12 @@ def bundle_of(agent: Agent) -> Bundle:
         files=(BundleFile(path="AGENTS.md", content=_instructions(agent)),),
         local_skill_blocklist=binding.local_skill_blocklist if binding else (),
         mcp_servers=tuple(BundleMCPServer(name=one["name"], url=one["url"]) for one in agent.mcp_servers),
-        system_prompt=agent.system,
+        system_prompt=_prompt(agent) or None,
         permission_policy=agent.permission_policy,
         idle_limit_s=agent.idle_limit_s,
         hard_limit_s=agent.hard_limit_s,
+        permission_policies=agent.permission_policies,
+        workspace=agent.workspace,
     )
 
 
@@ -38,6 +42,15 @@ def _instructions(agent: Agent) -> str:
     parts = [f"# {agent.name}"]
     if agent.description:
         parts.append(agent.description)
-    if agent.system:
-        parts += ["## Instructions", agent.system]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    if prompt := _prompt(agent):
+        parts += ["## Instructions", prompt]
+    return _paragraphs(parts) + "\n"
+
+
+def _prompt(agent: Agent) -> str:
+    """The system prompt with what is appended to it; empty without either."""
+    return _paragraphs([part for part in (agent.system, *agent.appendable_prompts) if part])
+
+
+def _paragraphs(parts: Iterable[str]) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts)

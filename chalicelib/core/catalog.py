@@ -11,21 +11,80 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from ..wire.frames import AgentReport, LocalSkill
-from ..wire.ids import AgentId, ConnectionId, KeyId, ReaderId, RuntimeId, SessionId, TenantId
+from ..wire.ids import (
+    AgentId,
+    ConnectionId,
+    EnvironmentId,
+    FileId,
+    KeyId,
+    ReaderId,
+    RuntimeId,
+    SessionId,
+    TenantId,
+    UserId,
+)
+from .access import EVERYTHING, Right, Role
+from .tenant_limits import TenantLimits
 
 PermissionPolicy = Literal["always_ask", "always_allow"]
+SessionStatus = Literal["idle", "running", "rescheduling", "terminated"]
 
 
 class Tenant(Struct, frozen=True, kw_only=True):
-    """A team."""
+    """A team. ``version`` grows with each change."""
 
     tenant_id: TenantId
     name: str
     created_at: float
+    limits: TenantLimits = TenantLimits()
+    version: int = 1
+
+
+def limits_of(tenant: Tenant | None) -> TenantLimits:
+    """A tenant's limits; the usual ones for one whose row nobody ever wrote."""
+    return tenant.limits if tenant else TenantLimits()
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """A person of a tenant. Removed people stay, so that what they made can be told from what nobody made.
+
+    ``version`` grows with each change; what repeats a user elsewhere says of which version it is.
+    """
+
+    tenant_id: TenantId
+    user_id: UserId
+    name: str
+    role: Role
+    created_at: float
+    email: str | None = None
+    removed_at: float | None = None
+    version: int = 1
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this is one of those of whom a tenant always has one."""
+        return self.role == "owner" and self.removed_at is None
+
+
+UserWrite = Literal["done", "stale", "full", "last_owner"]
+"""What became of writing a person; all but ``done`` changed nothing.
+
+    stale       it was changed since it was read
+    full        the tenant may not have another person
+    last_owner  the tenant would have no owner
+"""
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """A key of a tenant's; of the secret only its hash is kept."""
+    """One secret of a key, by its hash: all that it takes to know who shows it.
+
+    What a key is says its ``KeyNote``, and what its person may do the ``User``; both are repeated here. A key from
+    before there were people has no ``user_id``, and stands for itself.
+
+    Attributes:
+        role: the person's, as of their ``role_version``.
+        last_used_at: as of at most an hour ago.
+    """
 
     key_hash: str
     key_id: KeyId
@@ -33,6 +92,46 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     name: str
     created_at: float
     revoked_at: float | None = None
+    user_id: str = ""
+    scopes: tuple[Right, ...] = EVERYTHING
+    expires_at: float | None = None
+    role: Role = "owner"
+    role_version: int = 0
+    last_used_at: float | None = None
+
+
+class KeySecret(Struct, frozen=True):
+    """A secret of a key's: its hash, and when it ends beside the key itself, which is when it has been replaced."""
+
+    key_hash: str
+    expires_at: float | None = None
+
+
+class KeyNote(Struct, frozen=True, kw_only=True):
+    """A key, as its tenant lists it: the truth about it, which its secrets repeat.
+
+    Attributes:
+        secrets: the newest first; those before it live out their time of grace.
+        last_used_at: as of at most an hour ago.
+        version: grows with each change but those of ``last_used_at``.
+    """
+
+    tenant_id: TenantId
+    key_id: KeyId
+    user_id: str
+    name: str
+    scopes: tuple[Right, ...]
+    created_at: float
+    secrets: tuple[KeySecret, ...]
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+    version: int = 1
+
+
+def in_force(key: ApiKey | KeyNote, now: float) -> bool:
+    """Whether a secret, or a key's newest one, opens anything at ``now`` (epoch seconds)."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
@@ -51,13 +150,26 @@ class Runtime(Struct, frozen=True, kw_only=True):
 
 
 class RuntimeToken(Struct, frozen=True, kw_only=True):
-    """A runtime's token; of the secret only its hash is kept."""
+    """A runtime's token; of the secret only its hash is kept.
+
+    Attributes:
+        token_id: names it to people.
+        expires_at: None for one from before tokens ended by themselves.
+        last_used_at: as of at most an hour ago.
+    """
 
     token_hash: str
     tenant_id: TenantId
     runtime_id: RuntimeId
     created_at: float
     revoked_at: float | None = None
+    token_id: str = ""
+    expires_at: float | None = None
+    last_used_at: float | None = None
+
+    def opens(self, now: float) -> bool:
+        """Whether it opens anything at ``now``."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 class ConnectCode(Struct, frozen=True, kw_only=True):
@@ -70,6 +182,7 @@ class ConnectCode(Struct, frozen=True, kw_only=True):
     expires_at: float
     code_challenge: str | None = None
     used_at: float | None = None
+    owner_id: str = ""
 
 
 class RuntimeBinding(Struct, frozen=True, kw_only=True):
@@ -81,7 +194,18 @@ class RuntimeBinding(Struct, frozen=True, kw_only=True):
 
 
 class Agent(Struct, frozen=True, kw_only=True):
-    """One version of an agent's definition."""
+    """One version of an agent's definition.
+
+    Attributes:
+        permission_policy: of calls whose tool has no policy of its own, or can't be told.
+        model_options: what was asked for beside the model's id.
+        appendable_prompts: texts that follow the system prompt.
+        workspace: the folder on the laptop in which its sessions work; None = each in a folder of its own.
+        policy_said: the agent's own word, which with those of its tools makes the policies.
+        permission_policies: by tool, see ``core/permissions.py``.
+        archived_at: since when it makes no new sessions; the same of all versions.
+        mark: chance that tells a version from another writer's of the same content.
+    """
 
     tenant_id: TenantId
     agent_id: AgentId
@@ -101,10 +225,41 @@ class Agent(Struct, frozen=True, kw_only=True):
     mcp_servers: tuple[dict[str, Any], ...] = ()
     skills: tuple[dict[str, Any], ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
+    model_options: dict[str, Any] = field(default_factory=dict)
+    appendable_prompts: tuple[str, ...] = ()
+    workspace: str | None = None
+    policy_said: PermissionPolicy | None = None
+    permission_policies: dict[str, PermissionPolicy] = field(default_factory=dict)
+    archived_at: float | None = None
+    mark: str = ""
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """A place where sessions run: any laptop that its agent names, or the one laptop that it is tied to.
+
+    Attributes:
+        version: grows with each change; 0 for one that nobody made.
+        mark: chance that tells a version from another writer's of the same content.
+    """
+
+    tenant_id: TenantId
+    environment_id: EnvironmentId
+    name: str
+    created_at: float
+    updated_at: float
+    description: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    runtime_id: RuntimeId | None = None
+    archived_at: float | None = None
+    version: int = 1
+    mark: str = ""
 
 
 class SessionRow(Struct, frozen=True, kw_only=True):
-    """A session as lists show it: what it was made with, and its status as of record ``summary_n``."""
+    """A session as lists show it: what it was made with, and what was repeated of its log since.
+
+    ``status`` and the times that go with it are as of record ``summary_n``, title and metadata as of ``details_n``.
+    """
 
     tenant_id: TenantId
     session_id: SessionId
@@ -115,8 +270,61 @@ class SessionRow(Struct, frozen=True, kw_only=True):
     environment_id: str = "env-local-runtime"
     title: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
-    status: Literal["idle", "running", "rescheduling", "terminated"] = "idle"
+    status: SessionStatus = "idle"
     summary_n: int = 1
+    archived_at: float | None = None
+    details_n: int = 1
+    active_s: float = 0.0
+    running_since: float | None = None
+
+
+class SessionSummary(Struct, frozen=True, kw_only=True):
+    """What a session's row repeats of record ``n``, written at ``at`` (epoch seconds); see ``SessionState``."""
+
+    status: SessionStatus
+    n: int
+    at: float
+    active_s: float = 0.0
+    running_since: float | None = None
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """A file of the tenant's. Its bytes are kept beside, under its id; until they are there it has no ``sha256``.
+
+    Attributes:
+        sha256: of its bytes, lower-case hex; "" while they are awaited.
+        expires_at: when it can no longer be had (epoch seconds), or None.
+        session_id: in whose message it came, or None for one that was uploaded by itself.
+    """
+
+    tenant_id: TenantId
+    file_id: FileId
+    filename: str
+    mime_type: str
+    size_bytes: int
+    created_at: float
+    sha256: str = ""
+    expires_at: float | None = None
+    session_id: SessionId | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its bytes are there."""
+        return bool(self.sha256)
+
+
+class Pass(Struct, frozen=True, kw_only=True):
+    """What a browser holds in place of a key, by its hash: a cookie, or a ticket to one session's WebSocket.
+
+    It opens what the key ``key_hash`` opens, and nothing from the moment on at which that opens nothing.
+    """
+
+    pass_hash: str
+    kind: Literal["cookie", "ticket"]
+    tenant_id: TenantId
+    key_hash: str
+    expires_at: float
+    session_id: SessionId | None = None
 
 
 class WorkItem(Struct, frozen=True, kw_only=True):
@@ -141,6 +349,11 @@ class Connection(Struct, frozen=True, kw_only=True):
     token_hash: str | None = None
     key_id: KeyId | None = None
     only_session_id: SessionId | None = None
+
+    @property
+    def holder(self) -> str | None:
+        """By what its tenant can look for it: the runtime, or the viewer's key; None for a ticket's."""
+        return self.runtime_id or self.key_id
 
 
 class Attachment(Struct, frozen=True, kw_only=True):

@@ -124,6 +124,9 @@ REFUSALS: dict[str, type[MooringError]] = {
     "queue_full": TooMany,
     "no_such_question": NotFound,
     "already_answered": Conflicting,
+    "session_archived": Conflicting,
+    "session_running": Conflicting,
+    "idempotency_key_reused": Unprocessable,
 }
 """Which error each refusal of a machine becomes at the border."""
 

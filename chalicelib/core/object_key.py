@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec import Struct
 
 from ..wire.ids import RuntimeId, SessionId, TenantId
@@ -10,8 +12,8 @@ from ..wire.ids import RuntimeId, SessionId, TenantId
 class ObjectKey(Struct, frozen=True):
     """Names one object's log.
 
-    A session's carries its tenant; a room's has none, since a daemon's frame names only its runtime and is believed by
-    what the room's state says.
+    A session's and a request's carry their tenant; a room's has none, since a daemon's frame names only its runtime and
+    is believed by what the room's state says.
     """
 
     kind: str
@@ -30,6 +32,11 @@ def room_key(runtime_id: RuntimeId) -> ObjectKey:
 def session_key(tenant_id: TenantId, session_id: SessionId) -> ObjectKey:
     """The key of a session."""
     return ObjectKey("session", tenant_id, session_id)
+
+
+def request_key(tenant_id: TenantId, name: str) -> ObjectKey:
+    """The key of a request that makes something, by any name that its repeats have too."""
+    return ObjectKey("request", tenant_id, hashlib.sha256(name.encode()).hexdigest())
 
 
 class Stored(Struct, frozen=True):

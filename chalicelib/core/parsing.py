@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -50,6 +50,7 @@ def parse(raw: bytes | str, wanted: type[T], *, max_bytes: int = MAX_PROMPT_BYTE
         body = raw.encode() if isinstance(raw, str) else raw
         if len(body) > max_bytes:
             raise TooLarge("content_too_large", f"The body has {len(body)} bytes; at most {max_bytes} are taken.")
+        body.decode()  # msgspec does not look into fields that nobody asks for.
         found = msgspec.json.decode(body, type=wanted)
         if b"\\u0000" in body:
             _refuse_nul(body, at)
@@ -79,7 +80,7 @@ def event_id_of(text: str) -> EventId:
 
 
 def parse_query(given: Mapping[str, Sequence[str]], wanted: type[S]) -> S:
-    """A query as a ``wanted``: lists as ``name=a&name=b``, ``name[]=a`` or ``name=a,b``; empty values are absent.
+    """A query as a ``wanted``: lists as ``name=a&name=b``, ``name[]=a`` or ``name=a,b``; an empty text is absent.
 
     Raises:
         BadRequest: ``unsupported_filter`` for a parameter that would be ignored, since a list that silently holds too
@@ -98,7 +99,7 @@ def parse_query(given: Mapping[str, Sequence[str]], wanted: type[S]) -> S:
         if get_origin(fields[known].type) is tuple:
             parts = [part for value in values for part in value.split(",") if part]
             found[known] = [*found.get(known, []), *parts]
-        elif values and values[0]:
+        elif values and (values[0] or not _is_text(fields[known].type)):
             found[known] = values[0]
     return _convert(found, wanted, "bad_request")
 
@@ -109,13 +110,18 @@ def parse_headers(given: Mapping[str, str], wanted: type[S]) -> S:
     return _convert({name: given[name] for name in names if name in given}, wanted, "bad_header")
 
 
+def _is_text(kind: Any) -> bool:
+    """Whether a field takes any text, of which the empty one is none."""
+    return kind is str or any(map(_is_text, get_args(kind)))
+
+
 def _convert(found: dict[str, Any], wanted: type[S], code: str) -> S:
     try:
         return msgspec.convert(found, wanted, strict=False)
     except msgspec.ValidationError as exc:
-        # A list's elements have no names of their own in an address.
         told = refused(exc)
-        named = told.field.partition("[")[0] if told.field else None
+        # A list's elements have no names of their own in an address.
+        named = told.field if told.field is None or told.field in found else told.field.partition("[")[0]
         raise BadRequest(code, told.message, field=named) from exc
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ..wire.codec import digest
 from ..wire.events import Event, RoomEvent
+from .making import MakingState
 from .runtime_room import RoomState
 from .session_state import SessionState
 
@@ -57,10 +58,12 @@ class Head(Struct, Generic[S], frozen=True):
 
 SessionRecord = Record[SessionState, Event]
 RoomRecord = Record[RoomState, RoomEvent]
+RequestRecord = Record[MakingState, None]
 
 _ENCODER = msgspec.json.Encoder()
 _SESSION = msgspec.json.Decoder(Record[SessionState, Event])
 _ROOM = msgspec.json.Decoder(Record[RoomState, RoomEvent])
+_REQUEST = msgspec.json.Decoder(Record[MakingState, None])
 
 
 def seal(record: Record[Any, Any]) -> bytes:
@@ -76,6 +79,11 @@ def open_session(stored: bytes) -> SessionRecord:
 def open_room(stored: bytes) -> RoomRecord:
     """A room's record from its bytes. Raises msgspec.ValidationError when they are none."""
     return _ROOM.decode(stored)
+
+
+def open_request(stored: bytes) -> RequestRecord:
+    """A request's record from its bytes. Raises msgspec.ValidationError when they are none."""
+    return _REQUEST.decode(stored)
 
 
 class Flaw(Struct, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ..wire.codec import encode
-from ..wire.events import API_TYPES, Event, MessagePlaced, Opaque, Spilled, UserMessage
+from ..wire.events import API_TYPES, Event, MessagePlaced, Opaque, SessionUpdated, Spilled, UserMessage
 from ..wire.frames import RecordFrame
 from ..wire.ids import SessionId
 from ..wire.limits import MAX_DOWN_BYTES
@@ -73,6 +73,7 @@ def shown(
     accepted: Callable[[int], SessionRecord],
     *,
     ours: bool,
+    types: Collection[str] = (),
     still_waiting: Collection[int] | None = None,
     whole: Callable[[Event], Event] | None = None,
 ) -> list[Shown]:
@@ -82,6 +83,7 @@ def shown(
         record: the record.
         accepted: gives the record in which a message now placed was accepted.
         ours: whether ``mooring.*`` events are wanted too.
+        types: the types that are wanted; empty = all.
         still_waiting: for a reader of the past, the numbers of records whose messages wait at the head; None when live.
         whole: fetches an event that was put aside, or gives it back as it is when there is nothing to fetch. Such an
             event, and every one with None, is shown as a stub with ``"truncated": true``.
@@ -95,7 +97,7 @@ def shown(
             if still_waiting is not None and record.n not in still_waiting:
                 continue
             at = None
-        if kind not in API_TYPES and not ours:
+        if (kind not in API_TYPES and not ours) or (types and kind not in types):
             continue
         body = _body(event, accepted, whole)
         found.append(
@@ -146,7 +148,10 @@ def _body(
         opaque: dict[str, Any] = msgspec.json.decode(event.body)
         return opaque
     body: dict[str, Any] = msgspec.json.decode(encode(event))
-    return {name: value for name, value in body.items() if name not in _HIDDEN}
+    hidden: Collection[str] = _HIDDEN
+    if isinstance(event, SessionUpdated):
+        hidden = {"title", "metadata"}.difference(event.changed)
+    return {name: value for name, value in body.items() if name not in hidden}
 
 
 def _stub(event: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ States are two, AWAY (``connection_id`` is None) and ATTACHED. Inputs:
     Ping   the current connection lives. The lease moves only when less than half of it is left. From any other
            connection: ``Stale``.
     Gone   a connection was closed. Only the current one's end means AWAY; a replaced one's changes nothing.
+    Own    whose laptop it is, and who may use it: its owner alone, the whole tenant, or nobody since it was removed.
 
 Invariants: the epoch never falls; one connection at most speaks for the runtime; a connection once replaced never
 becomes current again (its hello counts as a new attachment, with a new epoch). What can cross: a hello that is slower
@@ -22,7 +23,7 @@ from typing import Any, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..wire.events import LeaseRenewed, RoomEvent, RuntimeAttached, RuntimeDetached
+from ..wire.events import LeaseRenewed, RoomEvent, RuntimeAttached, RuntimeDetached, RuntimeOwned, RuntimeUse
 from ..wire.ids import ConnectionId, OutboxId, RuntimeId, TenantId
 from ..wire.limits import LEASE_S
 from .step import Stale, Step
@@ -39,6 +40,8 @@ class RoomState(Struct, frozen=True, kw_only=True):
         outbox: the SQLite file it writes from.
         lease_until: until when it counts as online (epoch seconds).
         since: since when the lease has held without a lapse (epoch seconds).
+        owner_id: the person whose laptop it is; "" for one from before laptops had owners.
+        use: who may use it.
     """
 
     runtime_id: RuntimeId
@@ -50,6 +53,12 @@ class RoomState(Struct, frozen=True, kw_only=True):
     outbox: OutboxId | None = None
     lease_until: float = 0.0
     since: float = 0.0
+    owner_id: str = ""
+    use: RuntimeUse = "owner"
+
+    def may_be_used_by(self, owner_id: str) -> bool:
+        """Whether this person (or key without one) may have agents run here."""
+        return self.use != "nobody" and (self.use == "tenant" or self.owner_id in ("", owner_id))
 
     def online(self, now: float) -> bool:
         """Whether the runtime has a connection whose lease holds."""
@@ -77,6 +86,13 @@ class Gone(Struct, frozen=True):
     connection_id: ConnectionId
 
 
+class Own(Struct, frozen=True):
+    """Says whose the runtime is and who may use it. A new owner begins alone."""
+
+    owner_id: str
+    use: RuntimeUse
+
+
 class Welcomed(Struct, frozen=True):
     """The answer to a hello: its epoch, and the connection it replaced."""
 
@@ -84,7 +100,7 @@ class Welcomed(Struct, frozen=True):
     replaced: ConnectionId | None
 
 
-RoomCue = Hello | Ping | Gone
+RoomCue = Hello | Ping | Gone | Own
 RoomStep = Step[RoomState, RoomEvent]
 
 
@@ -100,6 +116,11 @@ def decide(state: RoomState, cue: RoomCue, *, n: int, now: float) -> RoomStep:
                 return Step(state)
             away = replace(state, connection_id=None, lease_until=0.0)
             return Step(away, (RuntimeDetached(connection_id=cue.connection_id),))
+        case Own():
+            owned = replace(state, owner_id=cue.owner_id, use=cue.use)
+            if owned == state:
+                return Step(state)
+            return Step(owned, (RuntimeOwned(owner_id=cue.owner_id, use=cue.use),))
         case _:
             assert_never(cue)
 

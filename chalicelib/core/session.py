@@ -8,6 +8,8 @@ its place in the log, and is *sent*) -> on the machine's disk -> started -> one 
     Batch     the daemon's whole events, numbered per outbox.
     Tick      hello, ping or sweep looked at the session: it binds to the room's outbox, starts what can start, and ends
               what is over its limits.
+    Update    somebody changes what the session is called by.
+    Archive   the session is read only from here on; only one at rest can be archived, and it stays on its machine.
     Delete, Disposed   the session ends here, then there.
 
 Invariants: one turn runs; first in, first out; a message accepted gets exactly one terminal receipt, and it does not
@@ -22,105 +24,43 @@ What can cross, and the rule that settles it:
 - A turn given up here that still runs there: the daemon's ping names the turns it has open, and one that is not the
   session's running turn is cancelled (``stray``). Its end still enters the log when it comes.
 - A batch for a deleted session: answered with the dispose, never refused in silence.
+- A post that an SDK sends again beside the post itself, in either order: the state remembers which tries were carried
+  out (``repeats``), and both read it before either of them can commit after the other.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, assert_never
-
-from msgspec import Struct
+from typing import Any, assert_never
 
 from ..wire import events as ev
 from ..wire.events import Event
-from ..wire.ids import EventId, OutboxId, TurnId
+from ..wire.ids import OutboxId
 from ..wire.limits import MAX_MARKS, MAX_QUESTIONS, MAX_WAITING
+from . import details, repeats
 from .errors import Refused
 from .naming import message_ids
+from .session_cues import Accepted as Accepted
+from .session_cues import Acked as Acked
+from .session_cues import Archive as Archive
+from .session_cues import Batch as Batch
+from .session_cues import ConfirmationIn as ConfirmationIn
+from .session_cues import Delete as Delete
+from .session_cues import Disposed as Disposed
+from .session_cues import Gone as Gone
+from .session_cues import InterruptIn as InterruptIn
+from .session_cues import Item as Item
+from .session_cues import MessageIn as MessageIn
+from .session_cues import Post as Post
+from .session_cues import Repeated as Repeated
+from .session_cues import SessionCue as SessionCue
+from .session_cues import Tick as Tick
+from .session_cues import Update as Update
 from .session_draft import Draft
 from .session_state import Mark, Question, RoomView, SessionState, Turn, Waiting
 from .step import Stale, Step
 
 KEPT_LAPSED = 6
 """How many outboxes without a watermark are remembered, so that a batch of theirs is known for old."""
-
-
-class MessageIn(Struct, frozen=True):
-    """A message to accept; it expires ``expires_in_s`` seconds after its acceptance unless its turn has begun."""
-
-    content: tuple[ev.Block, ...]
-
-
-class InterruptIn(Struct, frozen=True):
-    """Stop the running turn; when none runs, what is waiting."""
-
-
-class ConfirmationIn(Struct, frozen=True):
-    """Answer the question ``tool_use_id``."""
-
-    tool_use_id: EventId
-    result: Literal["allow", "deny"]
-    deny_message: str | None = None
-
-
-Item = MessageIn | InterruptIn | ConfirmationIn
-
-
-class Post(Struct, frozen=True):
-    """Somebody posts ``items``; ``room`` is the runtime's room as read before."""
-
-    items: tuple[Item, ...]
-    expires_in_s: float
-    room: RoomView
-
-
-class Accepted(Struct, frozen=True):
-    """The daemon has the turn on disk."""
-
-    turn_id: TurnId
-    epoch: int
-    outbox: OutboxId
-
-
-class Batch(Struct, frozen=True):
-    """A batch of the daemon's whole events; ``hash`` is that of their bytes."""
-
-    outbox: OutboxId
-    batch: int
-    hash: str
-    events: tuple[ev.DaemonEvent, ...]
-    live_from: int
-    room: RoomView
-
-
-class Tick(Struct, frozen=True):
-    """The session was looked at. ``active`` are the turns that the daemon's ping reports as working."""
-
-    room: RoomView
-    active: tuple[TurnId, ...] = ()
-
-
-class Delete(Struct, frozen=True):
-    """Somebody deletes the session."""
-
-
-class Disposed(Struct, frozen=True):
-    """The daemon has removed the session."""
-
-    epoch: int
-
-
-SessionCue = Post | Accepted | Batch | Tick | Delete | Disposed
-
-
-class Acked(Struct, frozen=True):
-    """The answer to a batch; see ``session.ack``."""
-
-    batch: int
-    verdict: Literal["ok", "gap", "conflict", "renew"] = "ok"
-
-
-class Gone(Struct, frozen=True):
-    """The session is deleted: the daemon is to be told so."""
 
 
 SessionStep = Step[SessionState, Event]
@@ -130,8 +70,8 @@ def decide(state: SessionState, cue: SessionCue, *, n: int, now: float) -> Sessi
     """What follows from ``cue``. ``n`` is the number the new record would have; ``now`` epoch seconds.
 
     Returns:
-        A step. Its ``answer`` is ``Refused`` for a post, ``Stale`` for a frame of a replaced connection, ``Acked`` or
-        ``Gone`` for a batch, None otherwise.
+        A step. Its ``answer`` is ``Refused`` for what people may not do, ``Repeated`` for a post that was carried out
+        before, ``Stale`` for a frame of a replaced connection, ``Acked`` or ``Gone`` for a batch, None otherwise.
     """
     draft = Draft(state, n, now)
     match cue:
@@ -143,6 +83,10 @@ def decide(state: SessionState, cue: SessionCue, *, n: int, now: float) -> Sessi
             return _batch(draft, cue)
         case Tick():
             return _tick(draft, cue)
+        case Update():
+            return _update(draft, cue)
+        case Archive():
+            return _archive(draft)
         case Delete():
             return _delete(draft)
         case Disposed():
@@ -160,8 +104,12 @@ def decide(state: SessionState, cue: SessionCue, *, n: int, now: float) -> Sessi
 
 def _post(draft: Draft, cue: Post) -> SessionStep:
     before = draft.state
-    if before.status != "open":
-        return Step(before, answer=Refused("session_not_found", f"There is no session {before.session_id}."))
+    done = repeats.repeated(before.tried, cue.attempt) if cue.attempt and before.status == "open" else None
+    if done is not None:
+        return Step(before, answer=Repeated(done))
+    closed = _closed(before)
+    if closed:
+        return Step(before, answer=closed)
     count = sum(isinstance(item, MessageIn) for item in cue.items)
     if count and len(before.waiting) >= MAX_WAITING:
         why = f"Session {before.session_id} has {MAX_WAITING} messages waiting; send again when fewer wait."
@@ -184,8 +132,19 @@ def _post(draft: Draft, cue: Post) -> SessionStep:
                 assert_never(item)
     if count and any(one.n == draft.n for one in draft.state.waiting):
         draft.receipt(message_ids(before.session_id, draft.n, count), "queued")
+    if cue.attempt and cue.items:
+        draft.set(tried=(*before.tried, repeats.Tried(draft.n, cue.attempt)))
     _advance(draft, cue.room)
     return draft.step()
+
+
+def _closed(state: SessionState) -> Refused | None:
+    """Why people can't do anything with the session but read it, or None."""
+    if state.status != "open":
+        return Refused("session_not_found", f"There is no session {state.session_id}.")
+    if state.archived_at is not None:
+        return Refused("session_archived", f"Session {state.session_id} is archived: it can be read, and deleted.")
+    return None
 
 
 def _interrupt(draft: Draft) -> None:
@@ -216,6 +175,32 @@ def _confirm(draft: Draft, item: ConfirmationIn) -> Refused | None:
             )
             return None
     return Refused("no_such_question", f"No question {item.tool_use_id} is open in this session.")
+
+
+def _update(draft: Draft, cue: Update) -> SessionStep:
+    closed = _closed(draft.state)
+    if closed:
+        return Step(draft.state, answer=closed)
+    names = details.changed(cue.before, cue.after)
+    if names:
+        draft.set(details_n=draft.n)
+        after = cue.after
+        draft.tell(ev.SessionUpdated(id=draft.next_id(), title=after.title, metadata=after.metadata, changed=names))
+    return draft.step()
+
+
+def _archive(draft: Draft) -> SessionStep:
+    state = draft.state
+    if state.status == "open" and state.archived_at is not None:
+        return draft.step()
+    closed = _closed(state)
+    if closed:
+        return Step(state, answer=closed)
+    if state.turn or state.waiting:
+        why = f"Session {state.session_id} has work; interrupt it, or archive it when it is idle."
+        return Step(state, answer=Refused("session_running", why))
+    draft.archive()
+    return draft.step()
 
 
 def _delete(draft: Draft) -> SessionStep:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ..wire import events as ev
 from ..wire.ids import EventId, OutboxId, TurnId
 from .naming import event_id, message_ids, turn_id
+from .repeats import still_repeatable
 from .session_state import SessionState, Turn, Waiting
 from .step import Step
 
@@ -91,12 +92,18 @@ class Draft:
             self.tell(ev.SessionError(id=self.next_id(), error=error, turn_id=turn.turn_id))
         self.receipt(self.ids_of(turn.message), outcome, turn.turn_id)
 
+    def archive(self) -> None:
+        """Makes the session read only."""
+        self.set(archived_at=self.now)
+        self._told("terminated", ev.SessionStatusTerminated(id=self.next_id()))
+
     def step(self, answer: object = None) -> Step[SessionState, ev.Event]:
         """The step: what was drafted, and the status it leaves the session in, told if it is another one."""
-        if self.state.status == "open":
+        if not self.state.is_over:
             self._tell_phase()
         if self.state == self._before and not self._events:
             return Step(self._before, answer=answer)
+        self.set(tried=still_repeatable(self.state.tried, self.now))
         return Step(self.state, tuple(self._events), answer)
 
     def _place(self, waiting: Waiting) -> None:
@@ -123,5 +130,8 @@ class Draft:
             self._told("idle", ev.SessionStatusIdle(id=self.next_id(), stop_reason=reason))
 
     def _told(self, phase: Any, event: ev.Event) -> None:
-        self.set(phase=phase)
+        since = self.state.running_since
+        if since is not None:
+            self.set(active_s=self.state.active_s + max(0.0, self.now - since))
+        self.set(phase=phase, running_since=self.now if phase == "running" else None)
         self.tell(event)

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from ..wire.ids import ConnectionId, EventId, OutboxId, RuntimeId, SessionId, TurnId
 from .naming import message_ids
+from .repeats import Tried
 
-Phase = Literal["idle", "running", "asking", "rescheduling"]
-"""What viewers were last told: ``asking`` is idle with ``requires_action``."""
+Phase = Literal["idle", "running", "asking", "rescheduling", "terminated"]
+"""What viewers were last told: ``asking`` is idle with ``requires_action``, ``terminated`` is archived."""
 
 LOOK_AGAIN_S = 60.0
 """After work begins, the sweep first looks after this many seconds: it repairs what a killed Lambda never sent."""
@@ -95,6 +96,11 @@ class SessionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
         lapsed: outboxes whose watermark was given up for newer ones, newest last.
         orders: turns begun so far.
         idle_limit_s, hard_limit_s: a turn's limits in seconds, 0 = none.
+        tried: tries of SDKs that were carried out and may come again, newest last.
+        archived_at: since when the session is read only (epoch seconds), or None.
+        details_n: the record that says what the session is called by; 1 = as it was made.
+        active_s: seconds for which turns have run, without ``running_since``.
+        running_since: when the phase became ``running`` (epoch seconds), or None.
     """
 
     session_id: SessionId
@@ -112,6 +118,16 @@ class SessionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     questions: tuple[Question, ...] = ()
     idle_limit_s: float = 600.0
     hard_limit_s: float = 3600.0
+    tried: tuple[Tried, ...] = ()
+    archived_at: float | None = None
+    details_n: int = 1
+    active_s: float = 0.0
+    running_since: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be asked of the agent: archived, or deleted."""
+        return self.status != "open" or self.archived_at is not None
 
 
 class OwedPrompt(Struct, frozen=True):

@@ -18,6 +18,8 @@ from .errors import BadRequest
 from .parsing import parse_query
 from .render import parse_cursor
 
+DeltaType = Literal["agent.message", "agent.thinking"]
+
 HEARTBEAT_S = 15.0
 """A stream is never silent for longer (seconds): proxies and API Gateway's edge cut one after 30 s."""
 
@@ -28,12 +30,12 @@ class Wish(Struct, frozen=True):
     Attributes:
         after: cursor to go on from; None = live from now, ``"0"`` = everything.
         ours: whether ``mooring.*`` events are wanted too.
-        deltas: whether pieces of unfinished messages are wanted.
+        deltas: of which types of unfinished events pieces are wanted.
     """
 
     after: str | None = None
     ours: bool = False
-    deltas: bool = False
+    deltas: tuple[DeltaType, ...] = ()
 
 
 class StreamQuery(Struct, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ class StreamQuery(Struct, frozen=True, kw_only=True):
 
     after: str | None = None
     include: tuple[Literal["mooring"], ...] = ()
-    event_deltas: tuple[Literal["agent.message", "agent.thinking"], ...] = ()
+    event_deltas: tuple[DeltaType, ...] = ()
 
     def wish(self, last_event_id: str | None) -> Wish:
         """The wish; ``Last-Event-ID`` wins, since a browser reconnects with its first query.
@@ -54,7 +56,7 @@ class StreamQuery(Struct, frozen=True, kw_only=True):
             raise BadRequest(
                 "bad_cursor", f"{after[:64]!r} is no cursor; use an event's id: line, or 0.", field="after"
             )
-        return Wish(after, bool(self.include), bool(self.event_deltas))
+        return Wish(after, bool(self.include), self.event_deltas)
 
 
 def wish_of(query: Mapping[str, Sequence[str]], last_event_id: str | None) -> Wish:

@@ -1,17 +1,22 @@
-"""Connections: the open WebSockets, by the id that API Gateway gave them.
+"""Connections: the open WebSockets, by the id that API Gateway gave them, and by whose they are.
 
 ``get`` finds an expired row too, for as long as DynamoDB has not deleted it: API Gateway itself ends a connection about
 when its row expires, and the ``$disconnect`` that follows, maybe late, needs the row to know whose connection ended.
+
+Beside its row a connection has a note under its tenant, by which those of a runtime or a key are found. It is an item,
+not an index: an index lags behind, and whoever revokes a secret must find what was opened by it a moment ago.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from ..core.catalog import Connection
-from ..wire.ids import ConnectionId
-from .table import Table, ttl_of
+from ..wire.ids import ConnectionId, TenantId
+from .table import Records, Table, ttl_of
 
 
 class ConnectionRows(Table):
@@ -27,11 +32,16 @@ class ConnectionRows(Table):
 class Connections:
     """The open WebSockets."""
 
-    def __init__(self, rows: type[ConnectionRows]) -> None:
+    def __init__(self, rows: type[ConnectionRows], records: type[Records]) -> None:
         self._rows = rows
+        self._records = records
 
     def put(self, connection: Connection) -> None:
         """Writes a row."""
+        if connection.holder is not None:
+            # First: a connection without its note could not be found by who revokes its secret.
+            sk = _note(connection.holder, connection.connection_id)
+            self._records(connection.tenant_id, sk, ttl=ttl_of(connection.expires_at)).save()
         body = msgspec.json.encode(connection).decode()
         self._rows(connection.connection_id, body=body, ttl=ttl_of(connection.expires_at)).save()
 
@@ -43,6 +53,16 @@ class Connections:
             return None
         return msgspec.json.decode(found.body, type=Connection)
 
+    def of_holder(self, tenant_id: TenantId, holder: str) -> Sequence[ConnectionId]:
+        """The connections of a runtime or a key; also such as have ended since: their notes are left to expire."""
+        prefix = _note(holder, "")
+        found = self._records.query(tenant_id, self._records.sk.startswith(prefix), consistent_read=True)
+        return [ConnectionId(one.sk.removeprefix(prefix)) for one in found]
+
     def delete(self, connection_id: ConnectionId) -> None:
         """Deletes the row if it is there."""
         self._rows(connection_id).delete()
+
+
+def _note(holder: str, connection_id: str) -> str:
+    return f"open#{holder}#{connection_id}"

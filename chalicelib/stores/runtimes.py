@@ -8,11 +8,18 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from ..core.catalog import ConnectCode, Runtime, RuntimeToken
 from ..core.errors import BadRequest
 from ..wire.ids import RuntimeId, TenantId
 from .table import Records, Secrets, Table, ttl_of, update, written
+
+_Actions = list[Action]
+
+_CHANGING = ("revoked_at", "expires_at", "last_used_at")
+"""What of a token changes after it was written, and stands beside the body."""
 
 
 class ConnectCodes(Table):
@@ -59,7 +66,8 @@ class Runtimes:
         # The note that lets revoking find the token comes first: a token without one could not be revoked.
         self._records(token.tenant_id, _note(token.runtime_id, token.token_hash)).save()
         body = msgspec.json.encode(token).decode()
-        self._secrets(_pk(token.token_hash), body=body, revoked_at=token.revoked_at).save()
+        changing = {name: getattr(token, name) for name in _CHANGING}
+        self._secrets(_pk(token.token_hash), body=body, **changing).save()
 
     def token(self, token_hash: str) -> RuntimeToken | None:
         """The token with this hash, or None. No tenant: this is how one is found."""
@@ -67,13 +75,41 @@ class Runtimes:
             row = self._secrets.get(_pk(token_hash), consistent_read=True)
         except self._secrets.DoesNotExist:
             return None
-        return replace(msgspec.json.decode(row.body, type=RuntimeToken), revoked_at=row.revoked_at)
+        since = {name: value for name in _CHANGING if (value := getattr(row, name)) is not None}
+        return replace(msgspec.json.decode(row.body, type=RuntimeToken), **since)
+
+    def tokens(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Sequence[RuntimeToken]:
+        """All of a runtime's tokens, newest first. One request for each, and one to find them."""
+        prefix = _note(runtime_id, "")
+        notes = self._records.query(tenant_id, self._records.sk.startswith(prefix), consistent_read=True)
+        found = [self.token(note.sk.removeprefix(prefix)) for note in notes]
+        # The note may be there without its token, whose writer died in between: nobody was told that token.
+        return sorted((one for one in found if one), key=lambda one: (-one.created_at, one.token_id))
+
+    def use_token(self, token_hash: str, now: float, unless_since: float) -> bool:
+        """Writes that a token was used at ``now``. False when that was written after ``unless_since`` already."""
+        used = self._secrets.last_used_at
+        return self._change(token_hash, [used.set(now)], used.does_not_exist() | (used <= unless_since))
+
+    def end_token(self, token_hash: str, at: float) -> None:
+        """Lets a token end at ``at``, unless it ends before that anyway."""
+        ends = self._secrets.expires_at
+        self._change(token_hash, [ends.set(at)], ends.does_not_exist() | (ends > at))
+
+    def revoke_token(self, token_hash: str, now: float) -> None:
+        """Marks a token as revoked. The first time counts."""
+        revoked = self._secrets.revoked_at
+        self._change(token_hash, [revoked.set(now)], revoked.does_not_exist())
 
     def revoke_tokens(self, tenant_id: TenantId, runtime_id: RuntimeId, now: float) -> None:
         """Marks all of a runtime's tokens as revoked. One request for each token, and one to find them."""
         prefix = _note(runtime_id, "")
         for note in self._records.query(tenant_id, self._records.sk.startswith(prefix), consistent_read=True):
-            self._revoke(note.sk.removeprefix(prefix), now)
+            self.revoke_token(note.sk.removeprefix(prefix), now)
+
+    def delete(self, tenant_id: TenantId, runtime_id: RuntimeId) -> None:
+        """Deletes a runtime if it is there; its tokens stay, for whoever asks why they open nothing."""
+        self._records(tenant_id, f"runtime#{runtime_id}").delete()
 
     def put_code(self, code: ConnectCode) -> None:
         """Writes a connect code."""
@@ -119,12 +155,11 @@ class Runtimes:
             raise _refusal(code, state_hash, code_challenge)
         return code
 
-    def _revoke(self, token_hash: str, now: float) -> None:
+    def _change(self, token_hash: str, actions: _Actions, condition: Condition) -> bool:
         row = self._secrets(_pk(token_hash))
-        # The note may be there without its token, whose writer died in between: nobody was told that token.
+        # An update would otherwise make a row of its own for a hash that nobody has.
         is_there = self._secrets.body.exists()
-        is_in_force = self._secrets.revoked_at.does_not_exist()
-        written(lambda: row.update([self._secrets.revoked_at.set(now)], is_there & is_in_force))
+        return written(lambda: row.update(actions, is_there & condition))
 
 
 def _refusal(code: ConnectCode | None, state_hash: str, code_challenge: str | None) -> BadRequest:

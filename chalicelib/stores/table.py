@@ -5,6 +5,7 @@ table        hash key                        range key                    what; 
 ===========  ==============================  ===========================  =============================================
 objects      ``session:<tenant>/<session>``  ``n`` (number)               a record; the loop. Local index ``by_cause``
              or ``room:<runtime>``                                        (``cause``), of records that have one
+             or ``request:<tenant>/<hash>``
 bodies       ``<tenant>/<session>``          ``<sha256>#head``,           an event too large for its record; the loop,
                                              ``<sha256>#<part>``          uploads
 live         ``<tenant>/<turn>``             ``<epoch>.<counter>``        a delta of a running turn; frames. Expires
@@ -17,16 +18,27 @@ records      ``<tenant>``                    ``tenant``                   the te
                                              ``runtime#<runtime>``        a runtime; enrolment, hello
                                              ``token#<runtime>#<hash>``   which tokens a runtime has; enrolment
                                              ``agent#<agent>``            an agent's newest version; the API
+                                             ``agentv#<agent>#<number>``  an older one of its versions; the API
+                                             ``environment#<id>``         an environment; the API
                                              ``session#<session>``        a session's row; the API, the loop
+                                             ``sessions``                 how many sessions are open; the API, the loop
+                                             ``file#<file>``              a file; the API. Its bytes are in the bucket,
+                                                                          under ``<tenant>/<file>``
+                                             ``files``                    how many bytes all files have; the API
+                                             ``user#<user>``              a person; the API
+                                             ``key#<key>``                a key, and which secrets it has; the API
+                                             ``open#<holder>#<id>``       which WebSockets a runtime or a key has open;
+                                                                          ``$connect``. Expires
 secrets      ``key#<hash>``,                 --                           an API key, a runtime's token; setting up,
-             ``token#<hash>``                                             enrolment, revoking
+             ``token#<hash>``                                             enrolment, the API, revoking
 codes        ``<hash>``                      --                           a connect code; the API, enrolment. Expires
+passes       ``<hash>``                      --                           a browser's cookie or ticket; the API. Expires
 ===========  ==============================  ===========================  =============================================
 
 Values are the msgspec JSON of the catalog's Struct in one attribute, ``body``; beside it stand only the attributes that
 a key, a condition, an index or the expiry needs. Those that change after the row was written (a row's status, a
 secret's ``revoked_at``) are put over the body's when it is read. A work item is nothing but such attributes and has no
-body.
+body. A tenant's row also names its owners and counts its people: it changes together with theirs, in one transaction.
 
 The tenant is the hash key, or its first part, wherever a stranger's id is looked up: a foreign id is not found.
 Expiring rows carry ``ttl`` (whole epoch seconds, rounded up) for DynamoDB, which deletes late by hours or days; so
@@ -44,14 +56,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from botocore.exceptions import ClientError
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection._botocore_private import BotocoreBaseClientPrivate
-from pynamodb.exceptions import DeleteError, PutError, UpdateError, VerboseClientError
+from pynamodb.exceptions import DeleteError, PutError, TransactWriteError, UpdateError, VerboseClientError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
+from pynamodb.transactions import TransactWrite
 
 CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 5.0
@@ -75,7 +88,7 @@ class Table(Model):
 
 
 class Records(Table):
-    """Plain records of a tenant's: tenants, runtimes, agents, sessions' rows."""
+    """Plain records of a tenant's: tenants, people, keys, runtimes, agents, sessions' rows."""
 
     suffix = "records"
 
@@ -86,6 +99,18 @@ class Records(Table):
     status = UnicodeAttribute(null=True)
     summary_n = NumberAttribute(null=True)
     updated_at = NumberAttribute(null=True)
+    archived_at = NumberAttribute(null=True)
+    details = UnicodeAttribute(null=True)
+    details_n = NumberAttribute(null=True)
+    active_s = NumberAttribute(null=True)
+    running_since = NumberAttribute(null=True)
+    n_open = NumberAttribute(null=True)
+    counted_at = NumberAttribute(null=True)
+    last_used_at = NumberAttribute(null=True)
+    owners = UnicodeSetAttribute(null=True)
+    n_users = NumberAttribute(null=True)
+    ttl = NumberAttribute(null=True)
+    n_bytes = NumberAttribute(null=True)
 
 
 class Secrets(Table):
@@ -96,6 +121,10 @@ class Secrets(Table):
     pk = UnicodeAttribute(hash_key=True)
     body = UnicodeAttribute()
     revoked_at = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
+    last_used_at = NumberAttribute(null=True)
+    role = UnicodeAttribute(null=True)
+    role_version = NumberAttribute(null=True)
 
 
 class Database:
@@ -184,6 +213,29 @@ def update(item: M, actions: list[Action], condition: Condition) -> tuple[bool, 
     """
     wish = item.get_update_kwargs_from_instance(actions, condition, return_values_on_condition_failure="ALL_OLD")
     return _ask(item, "UpdateItem", {**wish, "ReturnValues": "ALL_NEW"})
+
+
+def together(table: type[Table], put: Callable[[TransactWrite], object]) -> tuple[str | None, ...] | None:
+    """Does all the writes that ``put`` puts into a transaction, or none. botocore's own retry does none of them twice.
+
+    Returns:
+        None when they were done; otherwise for each write why it was not, in DynamoDB's words, or None.
+    """
+    transaction = TransactWrite(connection=table._get_connection().connection)
+    try:
+        with transaction:
+            put(transaction)
+    except TransactWriteError as exc:
+        if exc.cause_response_code != "TransactionCanceledException":
+            raise
+        return tuple(one.code if one else None for one in exc.cancellation_reasons)
+    return None
+
+
+def remove(item: M) -> M | None:
+    """Deletes an item. Returns what it was, read by the same request; None when there was none."""
+    wish = {**item.get_delete_kwargs_from_instance(), "ReturnValues": "ALL_OLD"}
+    return _ask(item, "DeleteItem", wish)[1]
 
 
 def _ask(item: M, operation: str, wish: dict[str, Any]) -> tuple[bool, M | None]:

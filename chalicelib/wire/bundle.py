@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class BundleFile(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,16 @@ class BundleVariable(Struct, frozen=True, kw_only=True):
 
 
 class Bundle(Struct, frozen=True, kw_only=True):
-    """The whole. Limits are seconds, 0 = none; ``permission_policy`` is the ceiling that the plane sets."""
+    """The whole. Limits are seconds, 0 = none.
+
+    Attributes:
+        permission_policy: the ceiling that the plane sets, for calls whose tool has no policy of its own or can't be
+            told; no policy of a tool is stricter.
+        permission_policies: by tool: ``bash``, ``edit``, ``glob``, ``grep``, ``read``, ``web_fetch``, ``web_search``,
+            ``write``, ``mcp__<server>``, ``mcp__<server>__<tool>``.
+        workspace: the folder on the laptop to work in, an absolute path; None = a folder of the session's own. The
+            daemon refuses one that the laptop's owner has not allowed.
+    """
 
     files: tuple[BundleFile, ...] = ()
     local_skill_blocklist: tuple[str, ...] = ()
@@ -46,3 +55,5 @@ class Bundle(Struct, frozen=True, kw_only=True):
     permission_policy: Literal["always_ask", "always_allow"] = "always_ask"
     idle_limit_s: float = 600.0
     hard_limit_s: float = 3600.0
+    permission_policies: dict[str, Literal["always_ask", "always_allow"]] = field(default_factory=dict)
+    workspace: str | None = None

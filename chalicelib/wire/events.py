@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from .ids import ConnectionId, EventId, OutboxId, TurnId
+from .ids import ConnectionId, EventId, FileId, OutboxId, TurnId
 
 
 class TextBlock(Struct, frozen=True, tag_field="type", tag="text"):
@@ -24,7 +24,35 @@ class TextBlock(Struct, frozen=True, tag_field="type", tag="text"):
 
 
 Block = TextBlock
-"""Content of a message. Images and documents join this union when files do."""
+"""Content of what an agent says."""
+
+
+class FileSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="file"):
+    """Bytes that the plane keeps as the file ``file_id``: an event holds their name only, and what they must be."""
+
+    file_id: FileId
+    media_type: str
+    size_bytes: int
+    sha256: str
+    filename: str = ""
+
+
+class ImageBlock(Struct, frozen=True, kw_only=True, tag_field="type", tag="image", omit_defaults=True):
+    """An image that the user shows."""
+
+    source: FileSource
+
+
+class DocumentBlock(Struct, frozen=True, kw_only=True, tag_field="type", tag="document", omit_defaults=True):
+    """A document that the user hands over; ``context`` is what they say about it."""
+
+    source: FileSource
+    title: str | None = None
+    context: str | None = None
+
+
+UserBlock = TextBlock | ImageBlock | DocumentBlock
+"""Content of what a user says."""
 
 
 class RetryStatus(Struct, frozen=True):
@@ -56,7 +84,7 @@ class _Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=
 class UserMessage(_Event, frozen=True, tag="user.message"):
     """A message was accepted. Whether it waits then, or its turn starts in the same record, the record's state says."""
 
-    content: tuple[Block, ...]
+    content: tuple[UserBlock, ...]
     expires_at: float
 
 
@@ -134,6 +162,18 @@ class SessionStatusIdle(_Event, frozen=True, tag="session.status_idle"):
 
 class SessionStatusRescheduled(_Event, frozen=True, tag="session.status_rescheduled"):
     """A message waits for its machine, which is away."""
+
+
+class SessionUpdated(_Event, frozen=True, tag="session.updated"):
+    """Somebody changed what a session is called by. Both fields are as they are now; ``changed`` names those changed."""
+
+    title: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    changed: tuple[Literal["title", "metadata"], ...] = ()
+
+
+class SessionStatusTerminated(_Event, frozen=True, tag="session.status_terminated"):
+    """The session was archived: it is read only from here on."""
 
 
 class SessionDeleted(_Event, frozen=True, tag="session.deleted"):
@@ -235,6 +275,17 @@ class RuntimeDetached(Struct, frozen=True, kw_only=True, tag_field="type", tag="
     connection_id: ConnectionId
 
 
+RuntimeUse = Literal["owner", "tenant", "nobody"]
+"""Who may use a runtime: its owner alone, the whole tenant, or nobody since it was removed."""
+
+
+class RuntimeOwned(Struct, frozen=True, kw_only=True, tag_field="type", tag="mooring.runtime_owned"):
+    """Somebody became the runtime's owner, shared it or took it back, or removed it."""
+
+    owner_id: str
+    use: RuntimeUse
+
+
 Event = (
     UserMessage
     | MessagePlaced
@@ -259,10 +310,12 @@ Event = (
     | Noted
     | Spilled
     | Opaque
+    | SessionUpdated
+    | SessionStatusTerminated
 )
 """What a session's log holds."""
 
-RoomEvent = RuntimeAttached | LeaseRenewed | RuntimeDetached
+RoomEvent = RuntimeAttached | LeaseRenewed | RuntimeDetached | RuntimeOwned
 """What a room's log holds."""
 
 DaemonEvent = (
@@ -294,6 +347,8 @@ API_TYPES = frozenset(
         "session.status_running",
         "session.status_idle",
         "session.status_rescheduled",
+        "session.status_terminated",
+        "session.updated",
         "session.deleted",
     }
 )

@@ -154,7 +154,8 @@ class SessionPrompt(_Frame, frozen=True, tag="session.prompt"):
     """Run a turn. Answered by ``session.accepted``; a repeat is answered again and never run twice.
 
     ``order`` counts the session's turns: a higher one first stops what still runs. ``agent_id`` is the ACP agent's.
-    ``content`` is absent when it does not fit a frame: fetch it from ``/agents/runtime/sessions/{id}/turns/{turn_id}``.
+    ``content`` is absent when it does not fit a frame, or is more than text: fetch it from
+    ``/agents/runtime/sessions/{id}/turns/{turn_id}``.
     ``window_ms`` and ``as_of`` are those of ``session.watch``.
     """
 

@@ -8,16 +8,22 @@ TenantId = NewType("TenantId", str)
 """``ten_…``"""
 KeyId = NewType("KeyId", str)
 """``key_…``: an API key's public name; the key itself begins with ``moor_``."""
+UserId = NewType("UserId", str)
+"""``user_…``: a person of a tenant; sorts by the time of its making."""
 RuntimeId = NewType("RuntimeId", str)
 """``rt_…``"""
 AgentId = NewType("AgentId", str)
 """``agent_…``"""
+EnvironmentId = NewType("EnvironmentId", str)
+"""``env_…``"""
 SessionId = NewType("SessionId", str)
 """``sesn_…``; sorts by the time of its making."""
 TurnId = NewType("TurnId", str)
 """``turn_…``"""
 EventId = NewType("EventId", str)
 """``sevt_…``"""
+FileId = NewType("FileId", str)
+"""``file_…``; sorts by the time of its making, or with the session in whose message it came."""
 OutboxId = NewType("OutboxId", str)
 """``obx_…``: one daemon's SQLite file, renewed when its numbers can no longer be trusted."""
 ConnectionId = NewType("ConnectionId", str)

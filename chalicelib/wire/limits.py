@@ -41,6 +41,21 @@ MAX_ID_CHARS: Final = 64
 MAX_PROMPT_BYTES: Final = 256 * 1024
 """The content of one posted batch of user messages, as JSON."""
 
+MAX_POST_BYTES: Final = 5 * 1024 * 1024
+"""The body of a post with the bytes of its images and documents in it, as JSON: Lambda takes 6 MB with all else."""
+
+MAX_DIRECT_BYTES: Final = 4 * 1024 * 1024
+"""A file that goes through the API by itself: base64 makes a third more of it, and Lambda takes and gives 6 MB."""
+
+MAX_FILE_BYTES: Final = 100 * 1024 * 1024
+"""A file. What is over ``MAX_DIRECT_BYTES`` goes straight to the store and comes straight from there."""
+
+MAX_SOURCES_BYTES: Final = 32 * 1024 * 1024
+"""The images and documents of one posted batch of messages, together: a daemon holds them in memory at once."""
+
+MAX_SOURCES: Final = 100
+"""Images and documents of one posted batch of messages."""
+
 MAX_WAITING: Final = 50
 """Waiting messages of one session; the next one is refused with ``queue_full``."""
 

@@ -100,12 +100,13 @@ class PlaneFunctions:
         # Chalice would build an amazonaws.com address from the first event and never look at AWS_ENDPOINT_URL.
         app.websocket_api._endpoint = connections_url
         self._http = LocalGateway(app, Config())
+        # Chalice compares a whole header, and would find no form: its header names a boundary, too.
+        converter: Any = self._http.event_converter
+        converter._is_binary = lambda sent: self.takes_binary(sent.get("content-type", ""))
 
-    @property
-    def binary_types(self) -> list[str]:
-        """Content types that API Gateway hands over as base64."""
-        types: list[str] = self._app.api.binary_types
-        return types
+    def takes_binary(self, header: str) -> bool:
+        """Say whether API Gateway carries the media type in a header as base64."""
+        return header.partition(";")[0].strip().lower() in self._app.api.binary_types
 
     def http(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> dict[str, Any]:
         """Answer one HTTP request through Chalice's own request path.

@@ -125,7 +125,7 @@ class HTTPGateway:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         limit = self._limits.max_payload_bytes
         body = await _read_body(receive, limit)
-        is_binary = headers.get("content-type", "") in self._functions.binary_types
+        is_binary = self._functions.takes_binary(headers.get("content-type", ""))
         if len(body) > limit or payload_bytes(body, is_binary=is_binary) > limit:
             await _respond_json(send, 413, "Request Too Long")
             return
@@ -150,12 +150,15 @@ class HTTPGateway:
             log.exception("method=%s path=%s failed", scope["method"], scope["path"])
             await _respond_json(send, 502, "Internal server error")
         else:
-            await self._send_answer(scope, send, answer)
+            await self._send_answer(scope, send, answer, headers.get("accept", ""))
 
-    async def _send_answer(self, scope: Scope, send: Send, answer: dict[str, Any]) -> None:
+    async def _send_answer(self, scope: Scope, send: Send, answer: dict[str, Any], accept: str) -> None:
         raw = answer.get("body") or ""
         is_binary = bool(answer.get("isBase64Encoded"))
         body = base64.b64decode(raw) if is_binary else raw if isinstance(raw, bytes) else raw.encode()
+        if is_binary and not self._functions.takes_binary(accept.partition(",")[0]):
+            # API Gateway decodes for who accepts one of the binary types before all else, and for nobody else.
+            body = raw.encode()
         if payload_bytes(body, is_binary=is_binary) > self._limits.max_payload_bytes:
             log.error("method=%s path=%s body_bytes=%d answer too large", scope["method"], scope["path"], len(body))
             await _respond_json(send, 502, "Internal server error")

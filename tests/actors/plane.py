@@ -15,6 +15,7 @@ from chalicelib.actors.loop import Cause
 from chalicelib.actors.ports import session_key
 from chalicelib.core.catalog import Agent, Connection, RuntimeBinding
 from chalicelib.core.record import SessionRecord, open_session
+from chalicelib.core.repeats import Try
 from chalicelib.core.session import Item, MessageIn
 from chalicelib.core.session_state import SessionState
 from chalicelib.wire import codec, frames
@@ -58,9 +59,11 @@ PUTS = {
     "attachments.remove",
     "sessions.put",
     "sessions.summarise",
+    "sessions.describe",
+    "sessions.archive",
     "sessions.delete",
 }
-SUMMARY = {"sessions.put", "sessions.summarise", "sessions.delete"}
+SUMMARY = {"sessions.put", "sessions.summarise", "sessions.describe", "sessions.archive", "sessions.delete"}
 
 F = TypeVar("F", bound=Struct)
 
@@ -228,10 +231,14 @@ class Plane:
             session_id, agent, title=None, metadata={}, environment_id="env", items=items, expires_in_s=DAY_S
         )
 
-    def post(self, *items: Item, cause: Cause | None = None, expires_in_s: float = DAY_S) -> SessionRecord:
+    def post(
+        self, *items: Item, cause: Cause | None = None, expires_in_s: float = DAY_S, attempt: Try | None = None
+    ) -> SessionRecord:
         """Somebody posts; one message if nothing else is given."""
         given = items or (text(),)
-        return self.actors.sessions.post(TENANT, SESSION, given, expires_in_s=expires_in_s, cause=cause)
+        return self.actors.sessions.post(
+            TENANT, SESSION, given, expires_in_s=expires_in_s, cause=cause, attempt=attempt
+        )
 
     @property
     def state(self) -> SessionState:
@@ -284,7 +291,7 @@ class Plane:
             turn_id=turn_id,
             counter=counter,
             event_id=EventId(event),
-            event_type="agent.message",
+            event_type=more.pop("event_type", "agent.message"),
             offset=offset,
             text=said,
         )

@@ -67,7 +67,7 @@ def test_of_twenty_racing_exchanges_exactly_one_wins(scene: Scene) -> None:
     with ThreadPoolExecutor(20) as pool:
         outcomes = list(pool.map(race, range(20)))
     assert sorted(outcomes) == ["code_used"] * 19 + [runtime_id_of(ADA.tenant_id, "m1")]
-    assert len(scene.stores.runtimes.tokens) == 1  # type: ignore[attr-defined]  # The fakes' own.
+    assert len(scene.stores.runtimes.by_hash) == 1  # type: ignore[attr-defined]  # The fakes' own.
 
 
 def test_secrets_are_kept_as_hashes_and_not_shown(scene: Scene) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from chalicelib.actors import follower as follower_room
@@ -14,7 +16,12 @@ from tests.fakes import FakeAttachments
 NONE = SessionId("sesn_none")
 
 
-def follow(plane: Plane, after: str | None = None, *, deltas: bool = True, ours: bool = False) -> Follower:
+BOTH = ("agent.message", "agent.thinking")
+
+
+def follow(
+    plane: Plane, after: str | None = None, *, deltas: Collection[str] = ("agent.message",), ours: bool = False
+) -> Follower:
     return plane.actors.reading.follow(TENANT, SESSION, after=after, ours=ours, deltas=deltas)
 
 
@@ -181,9 +188,29 @@ def test_while_a_follower_catches_up_it_is_told_no_pieces_of_what_comes_later(
 
 
 def test_who_wants_no_deltas_is_told_none(running: Plane) -> None:
-    follower = follow(running, deltas=False)
+    follower = follow(running, deltas=())
     running.delta(1, 0, "Hel")
     assert follower.poll() == []
+
+
+@pytest.mark.parametrize(
+    ("deltas", "ours", "begun", "told"),
+    [
+        (("agent.message",), False, ["sevt_x"], ["Hel"]),
+        (("agent.thinking",), False, ["sevt_y"], []),
+        (BOTH, False, ["sevt_x", "sevt_y"], ["Hel"]),
+        (BOTH, True, ["sevt_x", "sevt_y"], ["Hel", "Hm"]),
+    ],
+)
+def test_a_follower_is_told_of_the_types_that_it_asked_for_and_thoughts_are_ours(
+    running: Plane, deltas: Collection[str], ours: bool, begun: list[str], told: list[str]
+) -> None:
+    """Catches what an SDK did not ask for, and a text that its types have no place for."""
+    follower = follow(running, deltas=deltas, ours=ours)
+    running.delta(1, 0, "Hel", "sevt_x")
+    running.delta(2, 0, "Hm", "sevt_y", event_type="agent.thinking")
+    out = follower.poll()
+    assert (starts(out), [said for _, said in pieces(out)]) == (begun, told)
 
 
 def test_the_daemon_is_told_when_a_follower_comes_and_when_the_last_one_goes(running: Plane) -> None:
@@ -197,7 +224,7 @@ def test_the_daemon_is_told_when_a_follower_comes_and_when_the_last_one_goes(run
 
 
 def test_a_follower_without_deltas_comes_and_goes_unnoticed(running: Plane) -> None:
-    follow(running, deltas=False).close()
+    follow(running, deltas=()).close()
     assert running.heard(C1) == []
 
 
@@ -216,6 +243,24 @@ def test_a_deletion_ends_the_stream(running: Plane) -> None:
     assert follower.poll() == []
     follower.close()
     assert attached(running) == 0
+
+
+def test_an_archived_sessions_stream_ends_when_all_was_read(live: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a reader that waits for ever for what can't come."""
+    monkeypatch.setattr(follower_room, "PAGE_RECORDS", 2)
+    conversation(live, waiting=0)
+    live.batch(live.ended())
+    before = follow(live)
+    live.actors.sessions.archive(TENANT, SESSION)
+    assert [one.body["type"] for one in before.poll()] == ["session.status_terminated"]
+    assert before.ended
+    late = follow(live)
+    assert (late.poll(), late.ended) == ([], True)
+    everything, past = follow(live, "0"), []
+    while not everything.ended:
+        past += everything.poll()
+    assert texts([one.body for one in past]) == LIVED[:6]
+    assert past[-1].body["type"] == "session.status_terminated"
 
 
 def test_polls_are_frequent_while_a_turn_runs_and_rarer_the_longer_nothing_moves(live: Plane) -> None:

@@ -16,7 +16,7 @@ from chalicelib.wire import events as ev
 from chalicelib.wire import frames
 from chalicelib.wire.ids import ConnectionId, EventId, RuntimeId, SessionId, TurnId
 from chalicelib.wire.limits import LEASE_S, MAX_DOWN_BYTES
-from tests.actors.plane import C1, C2, OTHER, RUNTIME, SESSION, TENANT, V1, A, B, Plane
+from tests.actors.plane import C1, C2, OTHER, RUNTIME, SESSION, TENANT, V1, V2, A, B, Plane
 from tests.fakes import FakeConnections, FakeLive
 
 STRANGER = ConnectionId("c9")
@@ -267,6 +267,54 @@ def test_the_end_of_the_current_connection_means_that_the_laptop_is_away(live: P
 
 def test_the_end_of_a_connection_that_nobody_knows_is_nothing(plane: Plane) -> None:
     plane.frames.disconnected(STRANGER)
+
+
+# ---- a secret that opens nothing any more
+
+
+def test_what_a_key_opened_is_closed_and_nothing_reaches_it_any_more(running: Plane) -> None:
+    """Catches a viewer who goes on following with a key that was taken from them."""
+    running.viewer(V1)
+    running.viewer(V2)
+    running.frames.hang_up(TENANT, "key_1")
+    assert running.sockets.gone == {V1, V2}
+    running.batch(running.said())
+    assert running.heard(V1) == running.heard(V2) == []
+    running.sockets.gone.clear()
+    running.say(V1, frames.Attach(session_id=SESSION, after="0"))
+    assert errors(running, V1) == [("not_a_viewer", "attach")], "one that could not be closed has lost its row"
+
+
+def test_what_another_key_or_tenant_opened_stays_open(running: Plane) -> None:
+    running.viewer(V1)
+    for tenant_id, holder in ((OTHER, "key_1"), (TENANT, "key_2"), (TENANT, "key_"), (OTHER, RUNTIME)):
+        running.frames.hang_up(tenant_id, holder)
+    assert running.sockets.gone == set()
+
+
+def test_a_laptop_whose_token_is_revoked_is_away(live: Plane) -> None:
+    live.frames.hang_up(TENANT, RUNTIME)
+    assert live.sockets.gone == {C1}
+    live.post()
+    assert live.state.phase == "rescheduling"
+
+
+def test_hanging_up_again_does_nothing_to_what_has_ended(running: Plane) -> None:
+    running.viewer(V1)
+    running.frames.disconnected(V1)
+    running.frames.hang_up(TENANT, "key_1")
+    assert running.sockets.gone == set()
+
+
+def test_a_viewer_whose_key_has_ended_is_told_and_closed(running: Plane) -> None:
+    """Catches a key that was good for a minute and reads the log for two hours."""
+    running.viewer(V1)
+    row = running.stores.connections.get(V1)
+    assert row is not None
+    running.clock.time = row.expires_at
+    running.say(V1, frames.Attach(session_id=SESSION, after="0"))
+    assert errors(running, V1) == [("unauthorized", "attach")]
+    assert running.sockets.gone == {V1}
 
 
 # ---- sessions

@@ -8,12 +8,14 @@ import pytest
 from chalicelib.actors.loop import Cause
 from chalicelib.core.catalog import WorkItem
 from chalicelib.core.errors import Conflicting, NotFound, TooMany, Unprocessable
+from chalicelib.core.repeats import Try
 from chalicelib.core.session import ConfirmationIn, InterruptIn
 from chalicelib.core.session_state import LOOK_AGAIN_S
 from chalicelib.wire import frames
+from chalicelib.wire.events import TextBlock
 from chalicelib.wire.ids import EventId, RuntimeId, SessionId
 from chalicelib.wire.limits import MAX_WAITING
-from tests.actors.plane import C1, C2, DAY_S, OTHER, RUNTIME, SESSION, TENANT, A, B, Plane, text
+from tests.actors.plane import C1, C2, DAY_S, OTHER, RUNTIME, SESSION, TENANT, V1, A, B, Plane, text
 from tests.fake_records import FakeSessions
 from tests.fakes import FakeWork
 
@@ -49,7 +51,7 @@ def test_a_message_to_a_live_laptop_is_prompted_at_once_with_its_content(live: P
         turn_id=live.turn_id,
         order=1,
         agent_id="echo",
-        content=text("Hello").content,
+        content=(TextBlock("Hello"),),
         window_ms=None,
         as_of=live.clock.time,
     )
@@ -219,6 +221,120 @@ def test_remembered_bindings_are_bounded(live: Plane) -> None:
     sessions._bindings.update({(TENANT, SessionId(f"sesn_x{k}")): RUNTIME for k in range(10_001)})
     assert sessions.belongs(TENANT, SESSION, RUNTIME)
     assert len(sessions._bindings) == 1
+
+
+def a_try(plane: Plane, count: int, after_ms: int = 0) -> Try:
+    return Try("body_1", count, int(plane.clock.time * 1000) + after_ms)
+
+
+def test_what_an_sdk_sends_again_gives_the_same_record_and_sends_what_is_owed_again(live: Plane) -> None:
+    first = live.post(attempt=a_try(live, 0))
+    live.heard(C1)
+    assert [live.post(attempt=a_try(live, count)) for count in (1, 2)] == [first, first]
+    assert len(live.log()) == 2
+    assert len(live.heard_of(C1, frames.SessionPrompt)) == 2
+
+
+def test_a_first_try_that_commits_between_its_repeats_load_and_put_is_found_by_the_repeat(live: Plane) -> None:
+    """Catches a look at the state that is not made again after a put that was refused."""
+    first = a_try(live, 0)
+    live.when("objects.append", "before", lambda: live.post(attempt=first))
+    assert live.post(attempt=a_try(live, 1)).n == 2
+    assert len(live.log()) == 2
+
+
+def test_a_first_try_that_loads_after_its_repeat_has_committed_is_not_carried_out(live: Plane) -> None:
+    first = a_try(live, 0)
+    live.when("objects.newest", "before", lambda: live.post(attempt=a_try(live, 1, 400)))
+    assert live.post(attempt=first).n == 2
+    assert len(live.log()) == 2
+
+
+def test_what_the_tries_of_an_sdk_cost(live: Plane) -> None:
+    """Catches a read too many for everybody who uses an SDK."""
+    first = live.cost(lambda: live.post(attempt=a_try(live, 0)))
+    assert (first.puts, first.summaries) == (2, 1)
+    assert first.reads <= 4
+    again = live.cost(lambda: live.post(attempt=a_try(live, 1)))
+    assert again.puts == 0
+
+
+# ---- archiving
+
+
+def archive(plane: Plane) -> None:
+    plane.actors.sessions.archive(TENANT, SESSION)
+
+
+def test_an_archived_session_is_marked_in_its_row_and_its_followers_are_told(live: Plane) -> None:
+    live.viewer()
+    archive(live)
+    (told,) = live.heard_of(V1, frames.RecordFrame)
+    assert [one["event"]["type"] for one in told.events] == ["session.status_terminated"]
+    row = live.stores.sessions.get(TENANT, SESSION)
+    assert row is not None
+    assert (row.status, row.archived_at) == ("terminated", live.clock.time)
+
+
+def test_archiving_tells_the_laptop_nothing(live: Plane) -> None:
+    """Its folder stays, and its agent is closed as any that nobody talks to."""
+    live.heard(C1)
+    archive(live)
+    live.ping()
+    assert [type(one) for one in live.heard(C1)] == [frames.Pong]
+    assert items(live) == {}
+
+
+def test_an_archive_whose_row_was_never_written_is_made_good_by_its_repeat(live: Plane) -> None:
+    live.when("sessions.archive", "before", dies)
+    with pytest.raises(Died):
+        archive(live)
+    at = live.clock.time
+    live.clock.time += 9.0
+    archive(live)
+    row = live.stores.sessions.get(TENANT, SESSION)
+    assert row is not None
+    assert (row.archived_at, len(live.log())) == (at, 2)
+
+
+def test_who_posts_while_another_archives_is_refused_or_archives_nothing(live: Plane) -> None:
+    """Catches a message accepted in a session that is read only."""
+    live.when("objects.append", "before", lambda: archive(live))
+    with pytest.raises(Conflicting) as late:
+        live.post()
+    assert late.value.code == "session_archived"
+    other = Plane()
+    other.session()
+    other.when("objects.append", "before", other.post)
+    with pytest.raises(Conflicting) as running:
+        archive(other)
+    assert running.value.code == "session_running"
+    assert other.state.archived_at is None
+
+
+def test_archiving_what_is_not_there_is_refused(live: Plane) -> None:
+    for tenant_id, session_id in ((OTHER, SESSION), (TENANT, SessionId("sesn_none"))):
+        with pytest.raises(NotFound) as absent:
+            live.actors.sessions.archive(tenant_id, session_id)
+        assert absent.value.code == "session_not_found"
+
+
+def test_an_archived_session_is_deleted_on_its_laptop_too(live: Plane) -> None:
+    archive(live)
+    live.heard(C1)
+    live.actors.sessions.delete(TENANT, SESSION)
+    assert live.heard(C1) == [frames.SessionDispose(session_id=SESSION)]
+
+
+def test_the_row_repeats_for_how_long_turns_have_run(running: Plane) -> None:
+    row = running.stores.sessions.get(TENANT, SESSION)
+    assert row is not None
+    assert (row.active_s, row.running_since) == (0.0, running.clock.time)
+    running.clock.time += 12.5
+    running.batch(running.ended())
+    row = running.stores.sessions.get(TENANT, SESSION)
+    assert row is not None
+    assert (row.active_s, row.running_since) == (12.5, None)
 
 
 # ---- deletion

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import wiring
+from chalicelib.actors.enrolment import TOKEN_LIFE_S
 from chalicelib.wiring import Plane
 from tests.knocking import STATE, WS_URL, Laptop, Person, World, answer, block, prompt_in
 
@@ -32,7 +33,8 @@ def test_a_connect_code_becomes_a_runtime_and_its_token(world: World, ada: Perso
     assert len(made["code"]) == 32
     assert made["expires_at"] == world.clock.now() + 300
     enrolled = answer(exchange(world, made["code"]))
-    assert set(enrolled) == {"runtime_id", "token", "ws_url"}
+    assert set(enrolled) == {"runtime_id", "token", "ws_url", "expires_at"}
+    assert enrolled["expires_at"] == int(world.clock.now() + TOKEN_LIFE_S)
     assert enrolled["ws_url"] == WS_URL
     assert enrolled["token"].startswith("sk_machine_")
     assert len(enrolled["token"]) == len("sk_machine_") + 60
@@ -69,6 +71,8 @@ def test_a_runtime_shows_what_its_hello_said_and_its_lease(world: World, ada: Pe
         "version": "0.2.0",
         "last_heartbeat": int(world.clock.now()),
         "created_at": int(world.clock.now()),
+        "owner": ada.user_id,
+        "shared": False,
     }
     world.clock.time += 151
     assert ada.get("/v1/runtimes")["runtimes"][0]["status"] == "offline"
@@ -255,3 +259,72 @@ def test_an_upload_that_is_no_event_is_refused(
     refused = laptop.ask("PUT", f"/agents/runtime/sessions/{session_id}/events/{event_id}", body)
     assert (refused.status_code, refused.json_body["error"]["code"]) == (status, code)
     assert not ada.world.stores.bodies.bodies  # type: ignore[attr-defined]  # The fakes' own.
+
+
+# ---- whose they are
+
+
+def test_a_colleagues_laptop_is_seen_and_not_used_until_it_is_shared(ada: Person, laptop: Laptop) -> None:
+    """Catches a team of which everybody runs agents on everybody's laptop: at bind, at create and at each message."""
+    bob = ada.colleague("member")
+    (seen,) = bob.get("/v1/runtimes")["runtimes"]
+    assert (seen["id"], seen["owner"], seen["shared"]) == (laptop.runtime_id, ada.user_id, False)
+    binding = {"runtime_id": laptop.runtime_id, "acp_agent_id": "echo"}
+    agent = ada.agent(laptop.runtime_id)
+    session = ada.session(agent["id"])
+
+    def refusals() -> list[int]:
+        return [
+            bob.ask("POST", "/v1/agents", {"name": "b", "runtime_binding": binding}).status_code,
+            bob.ask("POST", "/v1/sessions", {"agent": agent["id"]}).status_code,
+            bob.say(session["id"], "Hello").status_code,
+        ]
+
+    assert refusals() == [403, 403, 403]
+    refused = bob.ask("POST", "/v1/sessions", {"agent": agent["id"]}).json_body["error"]
+    assert refused["code"] == "runtime_not_shared"
+    path = f"/v1/runtimes/{laptop.runtime_id}"
+    assert bob.ask("POST", path, {"shared": True}).json_body["error"]["code"] == "owner_only"
+    assert ada.post(path, {"shared": True})["shared"] is True
+    assert refusals() == [200, 200, 200]
+    assert ada.post(path, {"shared": False})["shared"] is False
+    assert refusals() == [403, 403, 403]
+    assert bob.get(f"/v1/sessions/{session['id']}/events")["data"], "what is done stays readable"
+
+
+def test_a_removed_laptop_is_shut_out_at_once(ada: Person, laptop: Laptop) -> None:
+    laptop.connect()
+    agent = ada.agent(laptop.runtime_id)
+    session = ada.session(agent["id"])
+    assert answer(ada.ask("DELETE", f"/v1/runtimes/{laptop.runtime_id}")) == {
+        "type": "runtime_deleted",
+        "id": laptop.runtime_id,
+    }
+    assert laptop.connection_id in ada.world.sockets.gone
+    assert laptop.ask("GET", "/agents/runtime/me").status_code == 401
+    assert ada.get("/v1/runtimes") == {"runtimes": []}
+    for response in (
+        ada.ask("GET", f"/v1/runtimes/{laptop.runtime_id}"),
+        ada.ask("DELETE", f"/v1/runtimes/{laptop.runtime_id}"),
+        ada.ask("POST", "/v1/sessions", {"agent": agent["id"]}),
+        ada.say(session["id"], "Hello"),
+    ):
+        assert (response.status_code, response.json_body["error"]["code"]) == (404, "runtime_not_found")
+    assert ada.get(f"/v1/sessions/{session['id']}")["id"] == session["id"]
+
+
+def test_a_laptop_renews_its_token_and_its_owner_ends_one(ada: Person, laptop: Laptop) -> None:
+    laptop.connect()
+    ada.world.clock.time += 1
+    renewed = answer(laptop.ask("POST", "/agents/runtime/token", {}))
+    assert ada.world.ask("GET", "/agents/runtime/me", renewed["token"]).status_code == 200
+    listed = ada.get(f"/v1/runtimes/{laptop.runtime_id}/tokens")["tokens"]
+    assert len(listed) == 2
+    assert laptop.token not in str(listed)
+    ended = next(one for one in listed if one["expires_at"] != renewed["expires_at"])
+    path = f"/v1/runtimes/{laptop.runtime_id}/tokens/{ended['id']}"
+    assert answer(ada.ask("DELETE", path))["revoked_at"] is not None
+    assert laptop.ask("GET", "/agents/runtime/me").status_code == 401
+    assert laptop.connection_id in ada.world.sockets.gone
+    assert ada.world.ask("GET", "/agents/runtime/me", renewed["token"]).status_code == 200
+    assert ada.colleague("admin").ask("DELETE", path).status_code == 403

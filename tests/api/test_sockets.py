@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib import wiring
 from chalicelib.wire.ids import ConnectionId
 from chalicelib.wire.limits import MAX_CONNECTION_S
+from chalicelib.wiring import Plane
 from tests.knocking import Laptop, Person, World, answer, block, turn_of
 
 
@@ -21,6 +23,12 @@ def test_a_daemon_is_let_in_as_its_runtime(world: World, laptop: Laptop) -> None
     row = row_of(world, laptop.connection_id)
     assert (row.role, row.runtime_id, row.key_id) == ("daemon", laptop.runtime_id, None)
     assert row.expires_at > world.clock.now() + MAX_CONNECTION_S
+
+
+def test_a_daemon_is_told_to_ping_as_often_as_its_plane_wants(world: World, laptop: Laptop) -> None:
+    wiring.use(Plane(world.stores, ping_s=5.0))
+    (welcome,) = laptop.connect()
+    assert welcome["ping_s"] == 5.0
 
 
 @pytest.mark.parametrize("how", ["header", "x-api-key"])

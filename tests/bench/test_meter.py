@@ -98,6 +98,20 @@ def test_updates_and_deletes_cost_the_item(client: Any, meter: Meter) -> None:
     ]
 
 
+def test_each_write_of_a_transaction_costs_twice(client: Any, meter: Meter) -> None:
+    """Catches a transaction that is counted as one write, or not at all."""
+    put(client, meter, Item=item("a", 2500))
+    change = {
+        "TableName": TABLE,
+        "Key": {"pk": {"S": "p"}, "sk": {"S": "a"}},
+        "UpdateExpression": "ADD c :c",
+        "ExpressionAttributeValues": {":c": {"SS": ["x"]}},
+    }
+    client.transact_write_items(TransactItems=[{"Put": {"TableName": TABLE, "Item": item("b")}}, {"Update": change}])
+    taken = meter.take()
+    assert [(one.table, one.is_write, one.write_units) for one in taken] == [(TABLE, True, 2), (TABLE, True, 6)]
+
+
 def test_reads_cost_by_4_kb_and_half_when_they_may_be_old(client: Any, meter: Meter) -> None:
     put(client, meter, Item=item("a", 5000))
     key = {"pk": {"S": "p"}, "sk": {"S": "a"}}
@@ -121,6 +135,26 @@ def test_a_query_costs_what_it_reads_also_what_a_filter_leaves_out(client: Any, 
     assert meter.take() == [Request("Query", TABLE, is_strong=True, read_units=3.0)]
 
 
+@pytest.mark.parametrize("keep", ["yes", "no"])
+def test_a_query_that_only_counts_costs_what_it_counted_and_what_it_left_out(
+    client: Any, meter: Meter, keep: str
+) -> None:
+    """Catches a count that costs nothing, or breaks the meter, because its answer holds no items."""
+    for number in range(3):
+        put(client, meter, Item=item(f"a{number}", 3000, keep=keep))
+    told = client.query(
+        TableName=TABLE,
+        Select="COUNT",
+        KeyConditionExpression="pk = :p",
+        FilterExpression="#k = :k",
+        ExpressionAttributeNames={"#k": "keep"},
+        ExpressionAttributeValues={":p": {"S": "p"}, ":k": {"S": "yes"}},
+        ConsistentRead=True,
+    )
+    assert "Items" not in told
+    assert meter.take() == [Request("Query", TABLE, is_strong=True, read_units=3.0)]
+
+
 def test_a_request_that_nobody_taught_it_to_price_is_an_error(client: Any, meter: Meter) -> None:
     with pytest.raises(ValueError, match="Scan"):
         client.scan(TableName=TABLE)
@@ -135,6 +169,7 @@ def test_a_request_that_nobody_taught_it_to_price_is_an_error(client: Any, meter
         ({"N": "1800000000.0"}, 2),
         ({"N": "-123"}, 4),
         ({"BOOL": True}, 1),
+        ({"SS": ["ab", "é"]}, 4),
         ({"L": [{"S": "a"}]}, 5),
         ({"M": {"a": {"S": "b"}}}, 6),
     ],

@@ -88,6 +88,40 @@ def test_a_message_to_an_idle_session_is_a_work_item_a_record_and_a_row(priced: 
         assert priced[name].to_daemon == 1
 
 
+def test_a_message_with_a_file_looks_at_the_file_and_moves_no_bytes(priced: Mapping[str, Cost]) -> None:
+    """Catches a message that reads or writes bytes that are kept already, or that costs a write of its own."""
+    plain = priced["message to an idle session, laptop online"]
+    with_file = priced["message to an idle session, with an uploaded file"]
+    assert of(with_file)[:2] == of(plain)[:2]
+    assert with_file.strong_reads <= plain.strong_reads + 2
+    assert (with_file.s3_requests, with_file.to_daemon) == (0, 1)
+
+
+def test_bytes_are_sent_to_s3_once_and_fetched_once(priced: Mapping[str, Cost]) -> None:
+    assert of(priced["file upload, through the plane"]) == (0, 2, 2)  # Its row, and how much the tenant's files are.
+    asks_s3 = {name: cost.s3_requests for name, cost in priced.items() if cost.s3_requests}
+    assert asks_s3 == {"file upload, through the plane": 1, "the laptop fetches a message's file": 1}
+
+
+def test_an_sdks_message_costs_what_any_other_does_and_its_second_try_writes_nothing(
+    priced: Mapping[str, Cost],
+) -> None:
+    """Catches a look for repeats that every first try pays for."""
+    first = priced["the same by an SDK"]
+    assert first == priced["message to an idle session, laptop online"]
+    assert of(first)[:2] == (2, 1)
+    assert first.strong_reads <= 5
+    assert of(priced["the SDK's second try of it"])[:2] == (0, 0)
+
+
+def test_a_session_is_made_at_one_price_however_many_there_are(priced: Mapping[str, Cost]) -> None:
+    """Its log, its row and the count; to know it again a small record more."""
+    plain, known = priced["session create"], priced["the same by an SDK or with an Idempotency-Key"]
+    assert of(plain)[:2] == (1, 2)
+    assert plain.strong_reads <= 6
+    assert (known.writes, known.strong_reads) == (plain.writes + 1, plain.strong_reads + 2)
+
+
 def test_a_message_behind_a_turn_is_one_record(priced: Mapping[str, Cost]) -> None:
     writes, rows, reads = of(priced["message behind a running turn"])
     assert (writes, rows) == (1, 0)
@@ -113,6 +147,29 @@ def test_a_reader_that_polls_reads_once_and_while_a_turn_runs_twice(priced: Mapp
     assert of(priced["SSE poll, idle"]) == (0, 0, 1)
     assert of(priced["SSE poll, turn running, nothing new"]) == (0, 0, 2)
     assert of(priced["SSE poll, one event"]) == (0, 0, 2)
+
+
+def test_a_websocket_that_opens_asks_for_its_secret_twice_and_leaves_a_note(priced: Mapping[str, Cost]) -> None:
+    """The secret may be revoked while it opens: whoever does that finds the note, or it finds the secret gone."""
+    assert of(priced["connect: a laptop's WebSocket opens"]) == (1, 1, 2)
+    assert of(priced["a viewer's WebSocket opens"]) == (1, 1, 2)
+
+
+def test_a_browsers_cookie_costs_one_read_more_than_its_key(priced: Mapping[str, Cost]) -> None:
+    by_key, by_cookie = priced["session retrieve"], priced["the same by a browser's cookie"]
+    assert of(by_cookie) == (0, 0, by_key.strong_reads + 1)
+    assert of(priced["a browser signs in by a key"]) == (1, 0, 1)
+
+
+def test_an_agents_next_version_keeps_the_one_before(priced: Mapping[str, Cost]) -> None:
+    assert of(priced["agent update"]) == (0, 2, 2)
+
+
+def test_an_attach_to_an_idle_session_is_one_row(priced: Mapping[str, Cost]) -> None:
+    cost = priced["attach by WebSocket, idle session, live from now"]
+    assert cost.writes == 1
+    assert cost.strong_reads <= 3
+    assert (cost.to_daemon, cost.to_viewers) == (0, (1,))
 
 
 def test_a_viewers_ping_reads_its_connection_and_the_head(priced: Mapping[str, Cost]) -> None:

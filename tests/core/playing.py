@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.core.record import FIRST_PREV, SessionRecord
+from chalicelib.core.repeats import Try
 from chalicelib.core.session import Accepted, Batch, MessageIn, Post, SessionCue, SessionStep, Tick, decide
 from chalicelib.core.session_state import RoomView, SessionState
 from chalicelib.wire import events as ev
@@ -80,9 +81,11 @@ class Play:
         self.state = step.state
         return step
 
-    def post(self, *items: Any, at: RoomView | None = None, expires_in_s: float = DAY_S) -> SessionStep:
+    def post(
+        self, *items: Any, at: RoomView | None = None, expires_in_s: float = DAY_S, attempt: Try | None = None
+    ) -> SessionStep:
         """Somebody posts ``items`` (one message if none are given)."""
-        return self.do(Post(items or (text(),), expires_in_s, at or self.here()))
+        return self.do(Post(items or (text(),), expires_in_s, at or self.here(), attempt))
 
     def here(self, epoch: int = 1, outbox: str = "obx_a") -> RoomView:
         """The room, online as of now, and without a lapse since the beginning."""

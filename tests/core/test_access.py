@@ -86,3 +86,44 @@ def test_a_refusal_says_whether_the_role_or_the_key_is_too_narrow() -> None:
 def test_a_key_without_a_person_owns_what_it_makes_itself() -> None:
     assert KeyPrincipal(TenantId("ten_1"), KeyId("key_1")).owner_id == "key_1"
     assert KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1").owner_id == "user_1"
+
+
+def holder(
+    role: Role = "owner", scopes: tuple[Right, ...] = EVERYTHING, expires_at: float | None = None
+) -> KeyPrincipal:
+    return KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1", role, scopes, expires_at)
+
+
+@pytest.mark.parametrize("role", ["admin", "member", "viewer"])
+def test_only_an_owner_governs_owners(role: Role) -> None:
+    """Catches an admin who makes themselves an owner, or removes the one there is."""
+    holder("owner").must_govern("owner", "member")
+    holder(role).must_govern("admin", "member", "viewer")
+    for concerned in (("owner",), ("member", "owner"), ("owner", "member")):
+        with pytest.raises(Forbidden) as refused:
+            holder(role).must_govern(*concerned)
+        assert refused.value.code == "owners_only"
+
+
+@pytest.mark.parametrize(
+    ("asking", "scopes", "expires_at", "field"),
+    [
+        (holder(), EVERYTHING, None, None),
+        (holder(scopes=("read",)), ("read",), None, None),
+        (holder(scopes=("read",)), (), 50.0, None),
+        (holder(scopes=("read",)), ("read", "admin"), None, "scopes"),
+        (holder(expires_at=100.0), EVERYTHING, 100.0, None),
+        (holder(expires_at=100.0), EVERYTHING, 100.5, "expires_in"),
+        (holder(expires_at=100.0), EVERYTHING, None, "expires_in"),
+    ],
+)
+def test_no_key_gives_more_than_it_has_or_for_longer(
+    asking: KeyPrincipal, scopes: tuple[Right, ...], expires_at: float | None, field: str | None
+) -> None:
+    """Catches a narrow key, or one that is about to end, that makes itself a better one."""
+    if field is None:
+        asking.must_cover(scopes, expires_at)
+        return
+    with pytest.raises(Forbidden) as refused:
+        asking.must_cover(scopes, expires_at)
+    assert (refused.value.code, refused.value.field) == ("key_too_wide", field)

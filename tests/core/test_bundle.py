@@ -50,6 +50,19 @@ def test_a_bundle_says_everything_the_agent_says() -> None:
     )
 
 
+def test_appended_prompts_follow_the_system_prompt_in_every_place_where_it_stands() -> None:
+    """Catches a prompt that reaches only agents which read files, or only those that take it as data."""
+    made = bundle_of(agent(system="Be kind.\n", appendable_prompts=("Be short.", "Be quick.")))
+    assert made.system_prompt == "Be kind.\n\nBe short.\n\nBe quick."
+    assert made.files[0].content == f"# reviewer\n\n## Instructions\n\n{made.system_prompt}\n"
+    assert bundle_of(agent(appendable_prompts=("Be short.",))).system_prompt == "Be short."
+
+
+def test_a_bundle_names_the_workspace_and_each_tools_policy() -> None:
+    made = bundle_of(agent(workspace="/src/shop", permission_policies={"bash": "always_allow"}))
+    assert (made.workspace, made.permission_policies) == ("/src/shop", {"bash": "always_allow"})
+
+
 def test_an_agent_that_says_nothing_still_has_a_name() -> None:
     made = bundle_of(agent())
     assert made == Bundle(files=(BundleFile(path="AGENTS.md", content="# reviewer\n"),))

@@ -7,21 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.core.making import Making, MakingState
 from chalicelib.core.record import (
     FIRST_PREV,
     Flaw,
     Record,
+    RequestRecord,
     RoomRecord,
     SessionRecord,
+    open_request,
     open_room,
     open_session,
     seal,
     verify,
 )
+from chalicelib.core.repeats import Try
 from chalicelib.core.runtime_room import RoomState
 from chalicelib.wire import events as ev
 from chalicelib.wire.codec import digest
-from chalicelib.wire.ids import ConnectionId, EventId, RuntimeId, TenantId
+from chalicelib.wire.ids import ConnectionId, EventId, RuntimeId, SessionId, TenantId
 from tests.core.playing import START, Play, fresh
 
 
@@ -55,11 +59,18 @@ def test_a_rooms_record_is_read_back_from_its_bytes() -> None:
     assert open_room(seal(record)) == record
 
 
+def test_a_requests_record_comes_back_as_it_was() -> None:
+    one = Making(session_id=SessionId("sesn_1"), at=START, digest="b", attempt=Try("b", 1, 5))
+    record: RequestRecord = Record(n=1, at=START, prev=FIRST_PREV, state=MakingState((one,)))
+    assert open_request(seal(record)) == record
+
+
 def test_what_is_no_record_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         open_session(b"{}")
-    with pytest.raises(msgspec.ValidationError):
-        open_room(b"[]")
+    for open_it in (open_room, open_request):
+        with pytest.raises(msgspec.ValidationError):
+            open_it(b"[]")
 
 
 def test_an_intact_log_has_no_flaw() -> None:

@@ -115,6 +115,25 @@ def test_our_own_events_are_shown_on_request_and_count_in_the_cursor_either_way(
     assert [each.cursor for each in shown(one, nothing, ours=True)] == ["7.1", "7.2"]
 
 
+SDK_TYPES = {
+    *("user.message", "user.interrupt", "user.tool_confirmation", "user.custom_tool_result", "user.tool_result"),
+    *("user.define_outcome", "system.message", "agent.message", "agent.thinking", "agent.tool_use"),
+    *("agent.tool_result", "agent.custom_tool_use", "agent.mcp_tool_use", "agent.mcp_tool_result"),
+    *("agent.thread_message_received", "agent.thread_message_sent", "agent.thread_context_compacted"),
+    *("session.error", "session.status_running", "session.status_idle", "session.status_rescheduled"),
+    *("session.status_terminated", "session.updated", "session.usage", "session.deleted"),
+}
+"""Types of a session's events that the SDKs know, without those of threads, spans and workflows. Source: Managed Agents
+API, ``BetaManagedAgentsStreamSessionEvents``."""
+
+
+def test_who_asks_for_nothing_more_sees_only_types_that_the_sdks_know() -> None:
+    """Catches an event that an SDK takes for a user's message: that is what it makes of types it does not know."""
+    assert ev.API_TYPES <= SDK_TYPES
+    hidden = {str(one.__struct_config__.tag) for one in ev.Event.__args__} - ev.API_TYPES
+    assert all(one.startswith("mooring.") for one in hidden)
+
+
 def test_a_live_reader_sees_a_waiting_message_twice_first_without_a_time() -> None:
     seen = as_seen(played(), live=True)
     assert [body for body, _ in seen] == ["one", "two", "three", "two"]
@@ -184,6 +203,30 @@ def test_an_event_of_a_newer_daemon_is_ours_until_the_api_knows_it() -> None:
 
 
 # ---- frames
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown_fields"),
+    [
+        (("title",), {"title": "t"}),
+        (("metadata",), {"metadata": {"k": "v"}}),
+        (("title", "metadata"), {"title": "t", "metadata": {"k": "v"}}),
+    ],
+)
+def test_of_what_a_session_is_called_by_a_reader_sees_what_was_changed(
+    changed: Any, shown_fields: dict[str, Any]
+) -> None:
+    """Catches a title in an event that changed none: the SDK says that it stands there only when it was."""
+    told = ev.SessionUpdated(id=EventId("sevt_1"), title="t", metadata={"k": "v"}, changed=changed)
+    (one,) = shown(record(told), nothing, ours=False)
+    assert {name: one.event.get(name) for name in ("title", "metadata") if name in one.event} == shown_fields
+    assert one.event["changed"] == list(changed)
+
+
+def test_only_the_types_that_are_wanted_are_shown_and_the_cursor_counts_all() -> None:
+    told = (ev.UserInterrupt(id=EventId("sevt_0")), said(), ev.SessionStatusTerminated(id=EventId("sevt_2")))
+    found = shown(record(*told), nothing, ours=False, types={"agent.message", "mooring.receipt"})
+    assert [(one.cursor, one.event["type"]) for one in found] == [("7.2", "agent.message")]
 
 
 def test_a_record_without_visible_events_is_a_frame_all_the_same() -> None:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.core.runtime_room import Gone, Hello, Ping, RoomCue, RoomState, Welcomed, decide
+from chalicelib.core.runtime_room import Gone, Hello, Own, Ping, RoomCue, RoomState, Welcomed, decide
 from chalicelib.core.step import Stale
-from chalicelib.wire.events import LeaseRenewed, RuntimeAttached, RuntimeDetached
+from chalicelib.wire.events import LeaseRenewed, RuntimeAttached, RuntimeDetached, RuntimeOwned
 from chalicelib.wire.ids import ConnectionId, OutboxId, RuntimeId, TenantId
 from chalicelib.wire.limits import LEASE_S, PING_S
 
@@ -142,3 +142,24 @@ def test_whatever_comes_the_epoch_never_falls_and_a_replaced_connection_speaks_o
             spoke_under[current] = step.state.epoch
         assert (current is None) <= (step.state.lease_until == 0.0)
         state = step.state
+
+
+def test_a_room_is_its_owners_until_it_is_shared_and_nobodys_once_it_is_removed() -> None:
+    owned = decide(ROOM, Own("user_1", "owner"), n=2, now=NOW)
+    assert owned.events == (RuntimeOwned(owner_id="user_1", use="owner"),)
+    assert [owned.state.may_be_used_by(who) for who in ("user_1", "user_2")] == [True, False]
+    shared = decide(owned.state, Own("user_1", "tenant"), n=3, now=NOW).state
+    assert [shared.may_be_used_by(who) for who in ("user_1", "user_2")] == [True, True]
+    removed = decide(shared, Own("user_1", "nobody"), n=4, now=NOW).state
+    assert [removed.may_be_used_by(who) for who in ("user_1", "user_2")] == [False, False]
+
+
+def test_a_room_from_before_there_were_owners_is_everybodys() -> None:
+    assert ROOM.may_be_used_by("user_1")
+
+
+def test_saying_again_whose_it_is_writes_nothing_and_never_touches_the_connection() -> None:
+    owned = decide(attached(), Own("user_1", "owner"), n=3, now=NOW).state
+    assert (owned.connection_id, owned.epoch) == (C1, 1)
+    step = decide(owned, Own("user_1", "owner"), n=4, now=NOW)
+    assert (step.state, step.events) == (owned, ())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.core.details import Details
 from chalicelib.core.errors import Refused
+from chalicelib.core.repeats import WINDOW_MS, Try
 from chalicelib.core.session import (
     KEPT_LAPSED,
     Accepted,
     Acked,
+    Archive,
     Batch,
     ConfirmationIn,
     Delete,
@@ -17,7 +20,10 @@ from chalicelib.core.session import (
     Gone,
     InterruptIn,
     Post,
+    Repeated,
+    SessionCue,
     Tick,
+    Update,
 )
 from chalicelib.core.session_state import (
     OwedCancel,
@@ -674,10 +680,183 @@ def test_a_removal_reported_by_a_replaced_connection_is_refused() -> None:
     assert play.state.status == "deleting"
 
 
+# ---- what people call it by, and when they put it away
+
+OLD, NEW = Details(title="old", metadata={"a": "1"}), Details(title="new", metadata={"a": "1"})
+
+
+def test_a_change_of_title_is_an_event_that_says_all_and_what_of_it_is_new() -> None:
+    play = running()
+    (told,) = play.do(Update(OLD, NEW)).events
+    assert isinstance(told, ev.SessionUpdated)
+    assert (told.title, told.metadata, told.changed) == ("new", {"a": "1"}, ("title",))
+    assert play.state.details_n == play.n == 4
+    assert play.state.phase == "running"
+
+
+def test_a_change_that_changes_nothing_is_none() -> None:
+    play = Play()
+    assert play.do(Update(NEW, NEW)).events == ()
+    assert (play.n, play.state.details_n) == (1, 1)
+
+
+def test_a_session_at_rest_is_archived_and_is_told_to_be_terminated() -> None:
+    play = running()
+    play.batch(play.ended())
+    step = play.do(Archive(), after_s=5.0)
+    assert names(step.events) == ["terminated"]
+    assert (play.state.archived_at, play.state.phase, play.state.status) == (play.now, "terminated", "open")
+    before = play.state
+    again = play.do(Archive(), after_s=5.0)
+    assert (again.state, again.events, again.answer) == (before, (), None)
+
+
+@pytest.mark.parametrize("work", ["runs", "waits", "asks"])
+def test_a_session_with_work_is_not_archived(work: str) -> None:
+    play = running() if work != "waits" else Play()
+    if work == "asks":
+        play.batch(play.asks())
+    elif work == "waits":
+        play.post(at=NEVER_ONLINE)
+    before = play.state
+    step = play.do(Archive())
+    assert isinstance(step.answer, Refused)
+    assert (step.answer.code, step.state, step.events) == ("session_running", before, ())
+
+
+@pytest.mark.parametrize(
+    "cue",
+    [
+        Post((text(),), DAY_S, room()),
+        Post((InterruptIn(),), DAY_S, room()),
+        Update(OLD, NEW),
+    ],
+)
+def test_an_archived_session_is_read_only(cue: SessionCue) -> None:
+    play = Play()
+    play.do(Archive())
+    before = play.state
+    step = play.do(cue)
+    assert isinstance(step.answer, Refused)
+    assert (step.answer.code, step.state, step.events) == ("session_archived", before, ())
+
+
+def test_an_archived_session_still_takes_what_its_laptop_brings_late() -> None:
+    """Catches a batch answered with a dispose, which would remove a folder that nobody wants removed."""
+    play = running()
+    lost = play.turn_id
+    play.tick(after_s=3601.0)
+    play.do(Archive())
+    step = play.batch(play.ended(turn_id=lost))
+    assert step.answer == Acked(1)
+    assert names(step.events) == ["turn_ended"]
+    assert (play.state.phase, owed(play.state, A)) == ("terminated", ())
+    assert stray(play.state, lost, 1) == OwedCancel(lost, 1)
+
+
+def test_an_archived_session_is_deleted_like_any_other() -> None:
+    play = Play()
+    play.do(Archive())
+    assert names(play.do(Delete()).events) == ["session.deleted"]
+    assert owed(play.state, A) == (OwedDispose(),)
+
+
+@pytest.mark.parametrize("cue", [Archive(), Update(OLD, NEW)])
+def test_a_deleted_session_is_neither_archived_nor_renamed(cue: SessionCue) -> None:
+    play = Play()
+    play.do(Archive())
+    play.do(Delete())
+    before = play.state
+    step = play.do(cue)
+    assert isinstance(step.answer, Refused)
+    assert (step.answer.code, step.state) == ("session_not_found", before)
+
+
+def test_the_time_for_which_turns_ran_is_added_up_without_what_they_waited_for_people() -> None:
+    play = running()
+    play.now += 10.0
+    play.batch(play.asks())
+    play.now += 1000.0
+    play.post(ConfirmationIn(EventId("sevt_ask"), "allow"))
+    assert (play.state.active_s, play.state.running_since) == (10.0, play.now)
+    play.now += 5.0
+    play.batch(play.settled(), play.ended())
+    assert (play.state.active_s, play.state.running_since) == (15.0, None)
+
+
+def test_a_clock_that_goes_back_takes_no_time_away() -> None:
+    play = running()
+    play.batch(play.asks())
+    play.post(ConfirmationIn(EventId("sevt_ask"), "allow"))
+    play.now -= 3.0
+    play.batch(play.ended())
+    assert play.state.active_s == 0.0
+
+
+# ---- what an SDK sends again
+
+
+def attempt(count: int, at_ms: int = int(START * 1000), body: str = "b1") -> Try:
+    return Try(body, count, at_ms)
+
+
+def test_a_post_that_an_sdk_sends_again_is_answered_with_the_record_of_the_first() -> None:
+    play = Play()
+    play.post(attempt=attempt(0))
+    play.post(attempt=attempt(0, body="b2"))
+    before, n = play.state, play.n
+    for count in (1, 2):
+        step = play.post(attempt=attempt(count))
+        assert (step.state, step.events, step.answer) == (before, (), Repeated(2))
+    assert play.n == n
+
+
+def test_a_first_try_that_its_own_repeat_has_overtaken_is_not_carried_out() -> None:
+    """Catches a slow function that runs the prompt after its client has been answered by another one."""
+    play = Play()
+    arrived_ms = int(START * 1000)
+    play.post(attempt=attempt(1, arrived_ms + 400))
+    assert play.post(attempt=attempt(0, arrived_ms)).answer == Repeated(2)
+    assert play.n == 2
+
+
+def test_two_posts_that_say_the_same_on_purpose_are_both_carried_out() -> None:
+    play = Play()
+    for k in range(3):
+        assert play.post(attempt=attempt(0, int(START * 1000) + k)).answer is None
+    assert play.n == 4
+
+
+def test_a_post_that_is_refused_is_not_taken_for_carried_out() -> None:
+    play = running()
+    question = ConfirmationIn(EventId("sevt_ask"), "allow")
+    assert isinstance(play.post(question, attempt=attempt(0)).answer, Refused)
+    play.batch(play.asks())
+    assert play.post(question, attempt=attempt(1)).answer is None
+
+
+def test_what_was_carried_out_before_the_session_was_archived_is_still_answered_so() -> None:
+    play = Play()
+    play.post(InterruptIn(), attempt=attempt(0))
+    play.do(Archive())
+    assert play.post(InterruptIn(), attempt=attempt(1)).answer == Repeated(2)
+
+
+def test_tries_are_forgotten_with_the_next_record_after_their_time() -> None:
+    """Catches a state that carries them for ever, in each record."""
+    play = running()
+    play.post(attempt=attempt(0))
+    assert [one.n for one in play.state.tried] == [4]
+    play.now += 3 * WINDOW_MS / 1000
+    play.batch(play.said())
+    assert not play.state.tried
+
+
 def test_deciding_never_raises_for_an_empty_post() -> None:
     play = Play()
-    assert play.do(Post((), DAY_S, play.here())).events == ()
-    assert play.state.waiting == ()
+    for one in (None, attempt(0)):
+        assert play.do(Post((), DAY_S, play.here(), one)).events == ()
+    assert (play.n, play.state.waiting) == (1, ())
 
 
 def test_a_waiting_message_is_numbered_by_its_record() -> None:

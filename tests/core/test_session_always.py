@@ -10,19 +10,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec.structs import replace
 
+from chalicelib.core.details import Details
 from chalicelib.core.errors import Refused
+from chalicelib.core.repeats import Try
 from chalicelib.core.session import (
     Accepted,
     Acked,
+    Archive,
     Batch,
     ConfirmationIn,
     Delete,
     Disposed,
     InterruptIn,
     Post,
+    Repeated,
     SessionCue,
     SessionStep,
     Tick,
+    Update,
     decide,
 )
 from chalicelib.core.session_state import OwedPrompt, RoomView, has_work, owed
@@ -32,7 +37,7 @@ from chalicelib.wire.events import TERMINAL
 from chalicelib.wire.ids import EventId, OutboxId, TurnId
 from tests.core.playing import DAY_S, NEVER_ONLINE, Play, fresh, room, text
 
-BOOKKEEPING = {"marks", "epoch", "outbox", "lapsed", "turn", "status"}
+BOOKKEEPING = {"marks", "epoch", "outbox", "lapsed", "turn", "status", "tried"}
 """What may change in a record that tells of nothing: of the turn only when it was last touched."""
 
 KINDS = ["say", "ask", "settle", "end", "old end"]
@@ -51,6 +56,7 @@ class SessionLife(RuleBasedStateMachine):
         self.begun: list[int] = []
         self.turns: dict[TurnId, bool] = {}
         self.phase = "idle"
+        self.title = "a"
         self.events_made = 0
 
     @initialize(idle=st.sampled_from([0.0, 600.0]), hard=st.sampled_from([0.0, 3600.0]))
@@ -84,6 +90,30 @@ class SessionLife(RuleBasedStateMachine):
     def post(self, data: st.DataObject, count: int, interrupt: bool, expires: float) -> None:
         items = data.draw(st.permutations([text()] * count + [InterruptIn()] * (interrupt and self.play.n % 3 == 0)))
         self.cue(Post(tuple(items), expires, self.a_room(data)))
+
+    @rule(data=st.data(), body=st.sampled_from(["b1", "b2"]), count=st.integers(0, 2), late_ms=st.integers(0, 40_000))
+    def post_by_sdk(self, data: st.DataObject, body: str, count: int, late_ms: int) -> None:
+        one = Try(body, count, int(self.play.now * 1000) - late_ms)
+        before, records = self.play.state, self.play.n
+        step = self.cue(Post((text(),), DAY_S, self.a_room(data), one))
+        if isinstance(step.answer, Repeated):
+            assert (step.state, self.play.n) == (before, records)
+            (carried_out,) = (each.one for each in before.tried if each.n == step.answer.n)
+            assert (carried_out.body, carried_out.count == count) == (body, False)
+            assert any(isinstance(told, ev.UserMessage) for told in self.play.log[step.answer.n - 1].events)
+
+    @rule(title=st.sampled_from(["a", "b"]))
+    def rename(self, title: str) -> None:
+        before = Details(title=self.title)
+        step = self.cue(Update(before, Details(title=title)))
+        if not isinstance(step.answer, Refused):
+            self.title = title
+            assert bool(step.events) == (before.title != title)
+
+    @precondition(lambda self: self.play.n > 20)
+    @rule()
+    def archive(self) -> None:
+        self.cue(Archive())
 
     @precondition(lambda self: self.play.state.questions)
     @rule(data=st.data(), result=st.sampled_from(["allow", "deny"]))
@@ -205,6 +235,7 @@ class SessionLife(RuleBasedStateMachine):
             assert replace(before.turn, touched_at=0.0) == replace(step.state.turn, touched_at=0.0)
         if "status" in changed:
             assert (before.status, step.state.status) == ("deleting", "deleted")
+        assert set(step.state.tried) <= set(before.tried), "tries are only forgotten"
 
     def check_batch(self, cue: SessionCue, step: SessionStep) -> None:
         if isinstance(cue, Batch) and step.events:
@@ -242,12 +273,19 @@ class SessionLife(RuleBasedStateMachine):
                     self.phase = "running"
                 case ev.SessionStatusRescheduled():
                     self.phase = "rescheduling"
+                case ev.SessionStatusTerminated():
+                    self.phase = "terminated"
                 case ev.SessionStatusIdle():
                     self.phase = "asking" if one.stop_reason.type == "requires_action" else "idle"
                 case _:
                     pass
         assert self.phase == state.phase
-        if state.status == "open":
+        assert (state.running_since is None) == (state.phase != "running"), "time is counted while a turn runs"
+        if state.archived_at is not None:
+            assert self.phase == "terminated"
+            people = ev.UserMessage | ev.UserInterrupt | ev.UserToolConfirmation | ev.SessionUpdated | ev.TurnStarted
+            assert not any(isinstance(one, people) for one in step.events), "an archived session is read only"
+        elif state.status == "open":
             asking = any(one.verdict_n is None for one in state.questions)
             right = "asking" if asking else "running" if state.turn else "rescheduling" if state.waiting else "idle"
             assert state.phase == right, "viewers were told what is"

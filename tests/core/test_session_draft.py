@@ -79,6 +79,27 @@ def test_a_deleted_sessions_status_is_told_to_nobody() -> None:
     assert names(draft.step().events) == ["session.deleted"]
 
 
+def test_an_archived_sessions_status_is_told_once_and_stays() -> None:
+    step = Draft(fresh(), 5, START)
+    step.archive()
+    state = step.step().state
+    assert (state.archived_at, state.phase, state.is_over) == (START, "terminated", True)
+    later = Draft(state, 6, START + 1)
+    later.tell(ev.UserInterrupt(id=later.next_id()))
+    assert names(later.step().events) == ["user.interrupt"]
+
+
+def test_time_is_counted_from_running_to_whatever_comes_then() -> None:
+    draft = Draft(fresh(waiting=(WAITS,), active_s=3.0), WAITS.n, START)
+    draft.begin_turn(WAITS, A)
+    state = draft.step().state
+    assert (state.running_since, state.active_s) == (START, 3.0)
+    draft = Draft(state, 5, START + 4.5)
+    draft.end_turn("completed")
+    state = draft.step().state
+    assert (state.running_since, state.active_s) == (None, 7.5)
+
+
 def test_an_open_question_is_told_as_idle_that_requires_an_action() -> None:
     draft = Draft(fresh(waiting=(WAITS,)), WAITS.n, START)
     draft.begin_turn(WAITS, A)

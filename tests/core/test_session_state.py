@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -175,3 +177,11 @@ def test_a_state_stays_under_two_kilobytes(state: SessionState) -> None:
 def test_even_with_everything_full_at_once_a_load_costs_at_most_five_read_units() -> None:
     stored = MAX_INLINE_BYTES + len(msgspec.json.encode(full())) + KEYS_AND_HASHES
     assert stored <= 5 * READ_UNIT
+
+
+@pytest.mark.parametrize(
+    ("changes", "over"),
+    [({}, False), ({"archived_at": START}, True), ({"status": "deleting"}, True), ({"status": "deleted"}, True)],
+)
+def test_nothing_more_is_asked_of_what_was_archived_or_deleted(changes: dict[str, Any], over: bool) -> None:
+    assert fresh(**changes).is_over == over

@@ -18,8 +18,8 @@ from chalicelib.core.sse import Wish
         ({"after": [""]}, "", Wish()),
         ({"include": ["mooring"]}, None, Wish(ours=True)),
         ({"include[]": ["mooring"]}, None, Wish(ours=True)),
-        ({"event_deltas[]": ["agent.message"]}, None, Wish(deltas=True)),
-        ({"event_deltas": ["agent.message,agent.thinking"]}, None, Wish(deltas=True)),
+        ({"event_deltas[]": ["agent.message"]}, None, Wish(deltas=("agent.message",))),
+        ({"event_deltas": ["agent.message,agent.thinking"]}, None, Wish(deltas=("agent.message", "agent.thinking"))),
     ],
 )
 def test_a_wish_is_read_in_every_spelling(query: dict[str, list[str]], last: str | None, wish: Wish) -> None:

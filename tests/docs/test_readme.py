@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app import app
+from app import app, surfaces
 from mooring.cli import _parser
-from tests.docs.pages import PAGES, ROOT, blocks, codes, rows, section
+from tests.docs.pages import PAGES, ROOT, blocks, codes, page, rows, section
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -66,11 +66,12 @@ def test_what_is_not_yet_there_is_not_there() -> None:
     assert {one for one in codes(told) if one.startswith("POST")} & _routes() == set()
 
 
-def test_every_route_of_the_table_is_there_and_no_other() -> None:
-    table = [line for line in section(README, "Drive it by HTTP").splitlines() if line.startswith("| `")]
-    told = {one for line in table for one in codes(line)}
-    named = {one for one in told if re.match(r"(?:GET|POST|PUT|DELETE) /", one)}
-    assert named == {one for one in _routes() if "/agents/runtime/" not in one and one != "GET /"}
+def test_every_route_is_on_the_page_of_the_api_with_the_right_it_needs_and_no_other_is() -> None:
+    told = dict(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) [^`]+)` \| (\S+) \|", page("api.md"), re.MULTILINE))
+    served = {one for one in _routes() if "/agents/runtime/" not in one}
+    assert set(told) == served
+    rights = {f"{route.method} {route.path}": route.may for one in surfaces for route in one.routes}
+    assert {one: right.strip("`") for one, right in told.items()} == {one: rights.get(one) or "--" for one in served}
 
 
 def test_every_route_that_curl_asks_for_exists() -> None:

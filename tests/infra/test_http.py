@@ -81,6 +81,28 @@ def test_binary_answer_counts_as_base64(gateway: RunningGateway) -> None:
     assert asked(gateway, "GET", f"/bytes/{5 * MEGABYTE}", accept="application/octet-stream")[0] == 502
 
 
+def test_a_binary_type_is_one_whatever_its_parameters(gateway: RunningGateway) -> None:
+    """Catches a form, whose header names its boundary, that counts as text here and as base64 on AWS."""
+    too_large = b"x" * (5 * MEGABYTE)
+    assert asked(gateway, "POST", "/size", too_large, content_type="application/octet-stream; a=b")[0] == 413
+    bytes_of = {"bytes": 3}
+    assert asked(gateway, "POST", "/size", b"\xff\0x", content_type="Application/Octet-Stream; a=b") == (200, bytes_of)
+
+
+@pytest.mark.parametrize(
+    ("accept", "body"),
+    [
+        ("application/octet-stream;q=0.5, text/html", b"\xff\xff\xff"),
+        ("*/*", b"////"),
+        ("text/html, application/octet-stream", b"////"),
+    ],
+)
+def test_bytes_are_for_who_accepts_them_before_all_else(gateway: RunningGateway, accept: str, body: bytes) -> None:
+    """Catches a download that works here and is base64 on AWS."""
+    with requested(gateway, "GET", "/bytes/3", accept=accept) as answer:
+        assert (answer.status, answer.read()) == (200, body)
+
+
 @pytest.mark.parametrize(
     ("body", "is_binary", "size"), [(b'"a"', False, 5), (b"abcd", True, 8), ("é".encode(), False, 2)]
 )

@@ -139,7 +139,9 @@ def test_given_endpoint_starts_no_server(start_up: StartUp) -> None:
     assert up.finish()[0] == 0
 
 
-def test_real_plane_is_made_of_tables_app_tenant_and_stream_in_that_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_plane_is_made_of_tables_bucket_app_tenant_and_stream_in_that_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made: list[str] = []
 
     def bootstrap(admin_key: str | None) -> tuple[str, str]:
@@ -155,12 +157,15 @@ def test_real_plane_is_made_of_tables_app_tenant_and_stream_in_that_order(monkey
 
     wired = SimpleNamespace(tenants=SimpleNamespace(bootstrap=bootstrap))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MOORING_BUCKET", "files")
     module("infra.tables", create_tables=lambda url: made.append(f"tables {url}"))
+    module("infra.bucket", create_bucket=lambda name, url: made.append(f"bucket {name} {url}"))
     module("app", app="the Chalice app")
     module("chalicelib.wiring", plane=lambda: wired)
     module("chalicelib.stream.app", build=build, owns="the predicate")
     plane, tenant_id, api_key = up_command.load_plane("moor_given")
-    assert made == ["tables http://127.0.0.1:9", "tenant moor_given", "stream"]
+    there = "http://127.0.0.1:9"
+    assert made == [f"tables {there}", f"bucket files {there}", "tenant moor_given", "stream"]
     assert vars(plane) == {"app": "the Chalice app", "stream": "the ASGI app", "owns": "the predicate"}
     assert (tenant_id, api_key) == ("tenant_1", "moor_1")
 

@@ -83,6 +83,7 @@ class House:
             "AWS_ENDPOINT_URL": str(self.plane.ready["aws_endpoint_url"]),
             "MOORING_CONNECTIONS_URL": self.plane.url,
             "MOORING_WS_URL": self.ws_url,
+            "MOORING_BUCKET": "mooring-files",
         }
 
     def laptop(self, name: str) -> Laptop:

@@ -81,6 +81,50 @@ def test_revoking_marks_all_of_a_runtimes_tokens_and_no_others(stores: Stores) -
     assert stores.runtimes.token(foreign.token_hash) == foreign
 
 
+def test_a_token_that_was_used_ended_or_revoked_says_so(stores: Stores) -> None:
+    stores.runtimes.put_token(TOKEN)
+    assert stores.runtimes.use_token(TOKEN.token_hash, 50.5, 0.0)
+    assert not stores.runtimes.use_token(TOKEN.token_hash, 60.0, 50.0)
+    assert stores.runtimes.use_token(TOKEN.token_hash, 70.5, 50.5)
+    for at in (300.5, 200.5, 250.5):
+        stores.runtimes.end_token(TOKEN.token_hash, at)
+    for at in (90.5, 80.5):
+        stores.runtimes.revoke_token(TOKEN.token_hash, at)
+    found = replace(TOKEN, last_used_at=70.5, expires_at=200.5, revoked_at=90.5)
+    assert stores.runtimes.token(TOKEN.token_hash) == found
+    assert [found.opens(at) for at in (100.0, 300.0)] == [False, False]
+    assert [replace(found, revoked_at=None).opens(at) for at in (100.0, 200.5)] == [True, False]
+
+
+def test_a_runtimes_tokens_are_listed_newest_first_and_no_others(stores: Stores) -> None:
+    mine = [replace(TOKEN, token_hash=f"{i:064x}", created_at=float(i), token_id=f"rtk_{i}") for i in (2, 3, 1)]
+    others = [
+        replace(TOKEN, token_hash="d" * 64, runtime_id=RuntimeId("rt_10")),
+        replace(TOKEN, token_hash="e" * 64, tenant_id=OTHER),
+    ]
+    for one in [*mine, *others]:
+        stores.runtimes.put_token(one)
+    assert list(stores.runtimes.tokens(TENANT, RUNTIME.runtime_id)) == [mine[1], mine[0], mine[2]]
+
+
+def test_a_deleted_runtime_is_absent_and_its_tokens_stay(stores: Stores) -> None:
+    stores.runtimes.put(RUNTIME)
+    stores.runtimes.put_token(TOKEN)
+    stores.runtimes.delete(OTHER, RUNTIME.runtime_id)
+    assert stores.runtimes.get(TENANT, RUNTIME.runtime_id) == RUNTIME
+    for _ in range(2):
+        stores.runtimes.delete(TENANT, RUNTIME.runtime_id)
+    assert stores.runtimes.get(TENANT, RUNTIME.runtime_id) is None
+    assert stores.runtimes.token(TOKEN.token_hash) == TOKEN
+
+
+def test_what_is_not_there_is_not_changed(stores: Stores) -> None:
+    assert not stores.runtimes.use_token(TOKEN.token_hash, 1.0, 0.0)
+    stores.runtimes.end_token(TOKEN.token_hash, 1.0)
+    stores.runtimes.revoke_token(TOKEN.token_hash, 1.0)
+    assert stores.runtimes.token(TOKEN.token_hash) is None
+
+
 def test_revoking_where_there_is_nothing_makes_nothing(stores: Stores) -> None:
     stores.runtimes.revoke_tokens(TENANT, RUNTIME.runtime_id, 200.5)
     assert stores.runtimes.token(TOKEN.token_hash) is None

@@ -13,13 +13,15 @@ from pynamodb.connection import Connection
 
 from chalicelib.actors import ports
 from chalicelib.actors.ports import Stores
+from chalicelib.core.selection import Selection
+from chalicelib.core.session_list import Keys
 from chalicelib.stores import Tables, open_tables
-from chalicelib.wire.ids import AgentId, ConnectionId, EventId, RuntimeId, SessionId, TenantId, TurnId
+from chalicelib.wire.ids import AgentId, ConnectionId, EnvironmentId, EventId, RuntimeId, SessionId, TenantId, TurnId
 from infra.tables import create_tables
 from tests.stores.conftest import REGION
 
-EXPIRING = {"live", "connections", "attachments", "codes"}
-OTHERS = {"objects", "bodies", "work", "records", "secrets"}
+EXPIRING = {"live", "connections", "attachments", "records", "codes", "passes"}
+OTHERS = {"objects", "bodies", "work", "secrets"}
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_a_table_made_meanwhile_by_somebody_else_is_taken(dynamodb: Any, monkeyp
     create_tables(prefix="race")
     monkeypatch.setattr("pynamodb.models.Model.exists", lambda: False)
     create_tables(prefix="race")
-    assert len(names(dynamodb, "race")) == 9
+    assert len(names(dynamodb, "race")) == len(EXPIRING | OTHERS)
 
 
 def test_the_prefix_comes_from_the_environment(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +54,7 @@ def test_the_prefix_comes_from_the_environment(dynamodb: Any, monkeypatch: pytes
     create_tables()
     monkeypatch.delenv("MOORING_TABLE_PREFIX")
     create_tables()
-    assert len(names(dynamodb, "given")) == len(names(dynamodb, "mooring")) == 9
+    assert len(names(dynamodb, "given")) == len(names(dynamodb, "mooring")) == len(EXPIRING | OTHERS)
 
 
 def test_tables_expire_where_rows_do_and_are_paid_per_request(dynamodb: Any) -> None:
@@ -139,9 +141,14 @@ def test_every_read_but_those_of_global_indexes_is_strongly_consistent(
         lambda: tables.runtimes.token("00"),
         lambda: tables.runtimes.revoke_tokens(ten, rt, 0.0),
         lambda: tables.agents.get(ten, AgentId("agent_1")),
-        lambda: tables.agents.list(ten, None, 1),
+        lambda: tables.agents.list(ten, None, 1, Selection()),
+        lambda: tables.agents.older(ten, AgentId("agent_1"), 1),
+        lambda: tables.agents.versions(ten, AgentId("agent_1"), 2, 1),
+        lambda: tables.agents.count(ten),
+        lambda: tables.environments.get(ten, EnvironmentId("env_1")),
+        lambda: tables.environments.list(ten, None, 1, Selection()),
         lambda: tables.sessions.get(ten, sesn),
-        lambda: tables.sessions.list(ten, None, 1),
+        lambda: tables.sessions.list(ten, Keys(), 1),
     ]
     for read in reads:
         asked.clear()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct, field
 
 from ...core.catalog import Agent, RuntimeBinding
+from ...core.permissions import is_toolset
 from ...core.render import rfc3339
 
 
@@ -18,10 +17,12 @@ class PolicyAnswer(Struct, frozen=True):
     type: str
 
 
-class ModelAnswer(Struct, frozen=True):
-    """A model by its id; empty when the ACP agent chooses."""
+class ModelAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model by its id, empty when the ACP agent chooses; and what was asked for beside it."""
 
     id: str
+    effort: dict[str, str] | None = None
+    speed: str | None = None
 
 
 class IdentityAnswer(Struct, frozen=True):
@@ -38,6 +39,8 @@ class ExtensionAnswer(Struct, frozen=True, kw_only=True):
     permission_policy: PolicyAnswer
     idle_limit_s: float
     hard_limit_s: float
+    appendable_prompts: tuple[str, ...]
+    workspace: str | None
 
 
 class AgentSnapshot(Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ def agent_answer(agent: Agent) -> AgentAnswer:
         metadata=agent.metadata,
         created_at=rfc3339(agent.created_at),
         updated_at=rfc3339(agent.updated_at),
-        archived_at=None,
+        archived_at=None if agent.archived_at is None else rfc3339(agent.archived_at),
     )
 
 
@@ -86,15 +89,14 @@ def agent_snapshot(agent: Agent) -> AgentSnapshot:
 
 
 def _snapshot(agent: Agent) -> dict[str, Any]:
-    policy = PolicyAnswer(agent.permission_policy)
     return {
         "id": agent.agent_id,
         "version": agent.version,
         "name": agent.name,
-        "model": ModelAnswer(agent.model),
+        "model": ModelAnswer(id=agent.model, **agent.model_options),
         "description": agent.description,
         "system": agent.system,
-        "tools": tuple(_tool(one, msgspec.to_builtins(policy)) for one in agent.tools),
+        "tools": tuple(_tool(one, {"type": agent.permission_policy}) for one in agent.tools),
         "mcp_servers": agent.mcp_servers,
         "skills": agent.skills,
         "harness": agent.harness,
@@ -102,16 +104,29 @@ def _snapshot(agent: Agent) -> dict[str, Any]:
         "extension": ExtensionAnswer(
             harness=agent.harness,
             runtime_binding=agent.runtime_binding,
-            permission_policy=policy,
+            permission_policy=PolicyAnswer(agent.permission_policy),
             idle_limit_s=agent.idle_limit_s,
             hard_limit_s=agent.hard_limit_s,
+            appendable_prompts=agent.appendable_prompts,
+            workspace=agent.workspace,
         ),
     }
 
 
-def _tool(tool: dict[str, Any], policy: Mapping[str, str]) -> dict[str, Any]:
+def _tool(tool: dict[str, Any], policy: dict[str, str]) -> dict[str, Any]:
     """A toolset with the parts that the SDKs require of an answer and do not send."""
-    if not str(tool.get("type", "")).endswith(("_toolset", "_toolset_20260401")):
+    kind = str(tool.get("type", ""))
+    if not is_toolset(kind):
         return tool
-    filled = {"configs": [], "default_config": {"enabled": True, "permission_policy": policy}}
-    return {**filled, **{name: value for name, value in tool.items() if value is not None}}
+    common = _config(tool.get("default_config") or {}, policy)
+    configs = []
+    for one in tool.get("configs") or ():
+        # Each of an agent's own tools is a type; those of a server are not.
+        own = {} if kind == "mcp_toolset" else {"type": one["name"]}
+        configs.append(_config({**own, **one}, common["permission_policy"]))
+    return {**tool, "configs": configs, "default_config": common}
+
+
+def _config(said: dict[str, Any], policy: dict[str, str]) -> dict[str, Any]:
+    given = {name: value for name, value in said.items() if value is not None}
+    return {"enabled": True, "permission_policy": policy, **given}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
 from ...actors.enrolment import Seen
+from ...core.catalog import RuntimeToken
+from ...wire.events import UserBlock
 from ...wire.frames import AgentReport, LocalSkill
 from ...wire.limits import LEASE_S
 
@@ -23,6 +25,38 @@ class RuntimeAnswer(Struct, frozen=True, kw_only=True):
     version: str
     last_heartbeat: int | None
     created_at: int
+    owner: str
+    shared: bool
+
+
+class RuntimeRemoved(Struct, frozen=True):
+    """A runtime that is gone."""
+
+    id: str
+    type: Literal["runtime_deleted"] = "runtime_deleted"
+
+
+class TokenAnswer(Struct, frozen=True, kw_only=True):
+    """A runtime's token, without its secret; ``last_used_at`` is as of at most an hour ago."""
+
+    id: str
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+class TokenList(Struct, frozen=True):
+    """All tokens of a runtime."""
+
+    tokens: tuple[TokenAnswer, ...]
+
+
+class RenewedAnswer(Struct, frozen=True):
+    """A runtime's new token, shown once."""
+
+    token: str
+    expires_at: int
 
 
 class RuntimeList(Struct, frozen=True):
@@ -52,12 +86,13 @@ class EnrolledAnswer(Struct, frozen=True, kw_only=True):
     runtime_id: str
     token: str
     ws_url: str
+    expires_at: int
 
 
 class TurnContent(Struct, frozen=True):
     """What a turn works on."""
 
-    content: Any
+    content: tuple[UserBlock, ...]
 
 
 class Kept(Struct, frozen=True):
@@ -80,4 +115,21 @@ def runtime_answer(seen: Seen, now: float) -> RuntimeAnswer:
         version=runtime.version,
         last_heartbeat=int(room.lease_until - LEASE_S) if room and room.lease_until else None,
         created_at=int(runtime.created_at),
+        owner=room.owner_id if room and room.owner_id else runtime.owner_key_id,
+        shared=room is not None and (room.use == "tenant" or not room.owner_id),
     )
+
+
+def token_answer(token: RuntimeToken) -> TokenAnswer:
+    """A token as it is answered."""
+    return TokenAnswer(
+        id=token.token_id,
+        created_at=int(token.created_at),
+        expires_at=_whole(token.expires_at),
+        last_used_at=_whole(token.last_used_at),
+        revoked_at=_whole(token.revoked_at),
+    )
+
+
+def _whole(at: float | None) -> int | None:
+    return None if at is None else int(at)

@@ -34,6 +34,12 @@ class ExchangeCode(Struct, frozen=True, kw_only=True):
         return Machine(machine_id=self.machine_id, hostname=self.hostname, os=self.os, version=self.version)
 
 
+class ChangeRuntime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``POST /v1/runtimes/{id}``: whether the whole tenant may use it."""
+
+    shared: bool
+
+
 class BundleQuery(Struct, frozen=True, kw_only=True):
     """``GET /agents/runtime/sessions/{id}/bundle``: which ACP agent asks."""
 

@@ -1,0 +1,51 @@
+"""What is written down: who counts as an owner, what a key still opens, and whose a connection is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.core.access import Role
+from chalicelib.core.catalog import ApiKey, Connection, KeyNote, User, in_force
+from chalicelib.wire.ids import ConnectionId, KeyId, RuntimeId, TenantId, UserId
+
+TEN = TenantId("ten_1")
+
+
+@pytest.mark.parametrize(
+    ("role", "removed_at", "is_owner"),
+    [("owner", None, True), ("owner", 1.0, False), ("admin", None, False), ("admin", 1.0, False)],
+)
+def test_an_owner_is_one_until_removed(role: Role, removed_at: float | None, is_owner: bool) -> None:
+    user = User(tenant_id=TEN, user_id=UserId("user_1"), name="Ada", role=role, created_at=0.0, removed_at=removed_at)
+    assert user.is_owner is is_owner
+
+
+@pytest.mark.parametrize(
+    ("changes", "opens"),
+    [
+        ({}, True),
+        ({"expires_at": 100.5}, True),
+        ({"expires_at": 100.0}, False),
+        ({"expires_at": 99.0}, False),
+        ({"revoked_at": 50.0}, False),
+        ({"revoked_at": 50.0, "expires_at": 200.0}, False),
+    ],
+)
+def test_a_key_opens_until_it_ends_or_is_revoked(changes: dict[str, Any], opens: bool) -> None:
+    """Catches a key that opens something in the very moment in which it ends."""
+    common: dict[str, Any] = {"tenant_id": TEN, "key_id": KeyId("key_1"), "name": "a", "created_at": 0.0, **changes}
+    assert in_force(ApiKey(key_hash="ab", **common), 100.0) is opens
+    assert in_force(KeyNote(user_id="", scopes=(), secrets=(), **common), 100.0) is opens
+
+
+@pytest.mark.parametrize(
+    ("whose", "holder"),
+    [({"runtime_id": RuntimeId("rt_1")}, "rt_1"), ({"key_id": KeyId("key_1")}, "key_1"), ({}, None)],
+)
+def test_a_connection_is_a_runtimes_or_a_keys(whose: dict[str, Any], holder: str | None) -> None:
+    one = Connection(
+        connection_id=ConnectionId("c"), role="viewer", tenant_id=TEN, created_at=0.0, expires_at=1.0, **whose
+    )
+    assert one.holder == holder
