@@ -37,10 +37,14 @@ class Agent:
     after_denial: Literal["completed", "cancelled"] = "completed"
     loads_at_once: bool = True
 
+    def variables(self, home: Path, llm_url: str) -> dict[str, str]:
+        """What it needs in its environment; its private home is furnished with what it reads there."""
+        return {"HOME": str(home), **_private(home), **self.prepare(home, llm_url)}
+
     def config(self, home: Path, llm_url: str, **variables: str) -> str:
         """Its part of the daemon's configuration file."""
         home.mkdir(parents=True)
-        env = {"HOME": str(home), **_private(home), **self.prepare(home, llm_url), **variables}
+        env = {**self.variables(home, llm_url), **variables}
         program, *arguments = self.command
         lines = [f"[agents.{self.id}]", f"command = {json.dumps(program)}", f"args = {json.dumps(arguments)}"]
         lines += [f"[agents.{self.id}.env]", *(f"{name} = {json.dumps(value)}" for name, value in env.items())]

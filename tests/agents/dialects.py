@@ -31,11 +31,13 @@ class Asked:
 
     Attributes:
         said: the texts of the user's side in their order, with what agents add to them.
+        called: the tools that the model has called so far.
         result: the tool result that the request ends with; None = it ends with something else.
         schema: the JSON schema that the answer must follow; None = free text.
     """
 
     said: tuple[str, ...]
+    called: frozenset[str]
     result: str | None
     tools: tuple[Tool, ...]
     schema: JSON | None
@@ -44,10 +46,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says: text in pieces, or one tool call, or an HTTP error."""
+    """What the model says: text in pieces, perhaps after a thought, or one tool call, or an HTTP error.
+
+    Attributes:
+        call: a tool's name and its arguments; a text for a tool that takes bare text.
+    """
 
     pieces: tuple[str, ...] = ()
-    call: tuple[str, JSON] | None = None
+    call: tuple[str, JSON | str] | None = None
+    thought: str = ""
     status: int = 200
     is_slow: bool = False
 
@@ -83,9 +90,11 @@ class Messages(Dialect):
     def read(self, path: str, body: JSON) -> Asked:
         """See `Dialect`."""
         said: list[str] = []
+        called: set[str] = set()
         result = None
         for message in body.get("messages", []):
             blocks = _blocks(message["content"])
+            called |= {block["name"] for block in blocks if block.get("type") == "tool_use"}
             result = None
             if message["role"] == "user":
                 results = [_text(block.get("content")) for block in blocks if block.get("type") == "tool_result"]
@@ -93,24 +102,18 @@ class Messages(Dialect):
                 said += [block["text"] for block in blocks if block.get("type") == "text"]
         tools = [Tool(one["name"], one.get("input_schema", {})) for one in body.get("tools", [])]
         form = body.get("output_format") or (body.get("output_config") or {}).get("format") or {}
-        return Asked(tuple(said), result, tuple(tools), form.get("schema"), bool(body.get("stream")))
+        return Asked(tuple(said), frozenset(called), result, tuple(tools), form.get("schema"), bool(body.get("stream")))
 
     def stream(self, answer: Answer) -> Iterator[str]:
         """See `Dialect`."""
         message = {**self.whole(Answer()), "content": [], "stop_reason": None}
         yield _event({"type": "message_start", "message": message})
-        if answer.call is not None:
-            name, arguments = answer.call
-            block = {"type": "tool_use", "id": _id("toolu"), "name": name, "input": {}}
-            deltas = [{"type": "input_json_delta", "partial_json": json.dumps(arguments)}]
-        else:
-            block = {"type": "text", "text": ""}
-            deltas = [{"type": "text_delta", "text": piece} for piece in answer.pieces]
-        yield _event({"type": "content_block_start", "index": 0, "content_block": block})
-        for delta in deltas:
-            yield _event({"type": "content_block_delta", "index": 0, "delta": delta})
+        for index, (block, deltas) in enumerate(self._parts(answer)):
+            yield _event({"type": "content_block_start", "index": index, "content_block": block})
+            for delta in deltas:
+                yield _event({"type": "content_block_delta", "index": index, "delta": delta})
+            yield _event({"type": "content_block_stop", "index": index})
         end = {"stop_reason": self._stop(answer), "stop_sequence": None}
-        yield _event({"type": "content_block_stop", "index": 0})
         yield _event({"type": "message_delta", "delta": end, "usage": {"output_tokens": 3}})
         yield _event({"type": "message_stop"})
 
@@ -127,6 +130,18 @@ class Messages(Dialect):
         """See `Dialect`."""
         return {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
 
+    def _parts(self, answer: Answer) -> Iterator[tuple[JSON, list[JSON]]]:
+        if answer.thought:
+            thinking = {"type": "thinking", "thinking": "", "signature": ""}
+            signed = {"type": "signature_delta", "signature": "c2lnbmVk"}
+            yield thinking, [{"type": "thinking_delta", "thinking": answer.thought}, signed]
+        if answer.call is not None:
+            name, arguments = answer.call
+            call = {"type": "tool_use", "id": _id("toolu"), "name": name, "input": {}}
+            yield call, [{"type": "input_json_delta", "partial_json": json.dumps(arguments)}]
+        else:
+            yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in answer.pieces]
+
     def _stop(self, answer: Answer) -> Literal["tool_use", "end_turn"]:
         return "tool_use" if answer.call is not None else "end_turn"
 
@@ -137,28 +152,38 @@ class Responses(Dialect):
     def read(self, path: str, body: JSON) -> Asked:
         """See `Dialect`."""
         said: list[str] = []
+        called: set[str] = set()
         result = None
         for item in _blocks(body.get("input", [])):
             kind = item.get("type", "message")
+            if kind.endswith("_call"):
+                name = item.get("name", kind.removesuffix("_call"))
+                called.add(f"{item['namespace']}.{name}" if "namespace" in item else name)
             result = _text(item.get("output")) if kind.endswith("_call_output") else None
             if kind == "message" and item.get("role") == "user":
                 said += [block["text"] for block in _blocks(item["content"]) if "text" in block]
-        tools = [Tool(one["name"], one.get("parameters") or {}) for one in body.get("tools", []) if "name" in one]
+        tools = [Tool(one.get("name", one["type"]), one.get("parameters") or {}) for one in body.get("tools", [])]
         form = (body.get("text") or {}).get("format") or {}
-        return Asked(tuple(said), result, tuple(tools), form.get("schema"), bool(body.get("stream")))
+        return Asked(tuple(said), frozenset(called), result, tuple(tools), form.get("schema"), bool(body.get("stream")))
 
     def stream(self, answer: Answer) -> Iterator[str]:
         """See `Dialect`."""
         whole = self.whole(answer)
-        item = whole["output"][0]
         yield _event({"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}})
-        started = {**item, "status": "in_progress", **({"content": []} if answer.call is None else {})}
-        yield _event({"type": "response.output_item.added", "output_index": 0, "item": started})
-        place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-        if answer.call is None:
-            for piece in answer.pieces:
-                yield _event({"type": "response.output_text.delta", "delta": piece, **place})
-        yield _event({"type": "response.output_item.done", "output_index": 0, "item": item})
+        for index, item in enumerate(whole["output"]):
+            place = {"item_id": item["id"], "output_index": index}
+            empty: JSON = {name: [] for name in ("content", "summary") if name in item}
+            started = {**item, "status": "in_progress", **empty}
+            yield _event({"type": "response.output_item.added", "output_index": index, "item": started})
+            if item["type"] == "reasoning":
+                place["summary_index"] = 0
+                part = {"type": "summary_text", "text": ""}
+                yield _event({"type": "response.reasoning_summary_part.added", "part": part, **place})
+                yield _event({"type": "response.reasoning_summary_text.delta", "delta": answer.thought, **place})
+            elif item["type"] == "message":
+                for piece in answer.pieces:
+                    yield _event({"type": "response.output_text.delta", "delta": piece, "content_index": 0, **place})
+            yield _event({"type": "response.output_item.done", "output_index": index, "item": item})
         yield _event({"type": "response.completed", "response": whole})
 
     def whole(self, answer: Answer) -> JSON:
@@ -166,12 +191,21 @@ class Responses(Dialect):
         text = {"type": "output_text", "text": answer.text, "annotations": []}
         item: JSON = {"type": "message", "id": _id("msg"), "role": "assistant", "content": [text]}
         if answer.call is not None:
-            name, arguments = answer.call
-            call = {"call_id": _id("call"), "name": name, "arguments": json.dumps(arguments)}
-            item = {"type": "function_call", "id": _id("fc"), **call}
+            item = {"id": _id("fc"), "call_id": _id("call"), **self._call(*answer.call)}
+        thought: JSON = {"type": "reasoning", "id": _id("rs")}
+        thoughts = [{**thought, "summary": [{"type": "summary_text", "text": answer.thought}]}] * bool(answer.thought)
         usage = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13}
         done = {"id": _id("resp"), "object": "response", "status": "completed", "model": "fake"}
-        return {**done, "output": [{**item, "status": "completed"}], "usage": usage}
+        return {**done, "output": [*thoughts, {**item, "status": "completed"}], "usage": usage}
+
+    def _call(self, name: str, arguments: JSON | str) -> JSON:
+        if isinstance(arguments, str):
+            return {"type": "custom_tool_call", "name": name, "input": arguments}
+        if name == "tool_search":
+            return {"type": "tool_search_call", "execution": "client", "arguments": arguments}
+        namespace, _, tool = name.rpartition(".")
+        within = {"namespace": namespace} if namespace else {}
+        return {"type": "function_call", "name": tool, "arguments": json.dumps(arguments), **within}
 
 
 class ChatCompletions(Dialect):
@@ -180,15 +214,17 @@ class ChatCompletions(Dialect):
     def read(self, path: str, body: JSON) -> Asked:
         """See `Dialect`."""
         said: list[str] = []
+        called: set[str] = set()
         result = None
         for message in body.get("messages", []):
+            called |= {one["function"]["name"] for one in message.get("tool_calls") or ()}
             result = _text(message.get("content")) if message["role"] == "tool" else None
             if message["role"] == "user":
                 said += [block["text"] for block in _blocks(message["content"]) if "text" in block]
         offered = [one["function"] for one in body.get("tools", [])]
         tools = [Tool(one["name"], one.get("parameters", {})) for one in offered]
         form = (body.get("response_format") or {}).get("json_schema") or {}
-        return Asked(tuple(said), result, tuple(tools), form.get("schema"), bool(body.get("stream")))
+        return Asked(tuple(said), frozenset(called), result, tuple(tools), form.get("schema"), bool(body.get("stream")))
 
     def stream(self, answer: Answer) -> Iterator[str]:
         """See `Dialect`."""
@@ -198,6 +234,8 @@ class ChatCompletions(Dialect):
             return _event({**fixed, "choices": [{"index": 0, "delta": delta, "finish_reason": why}]}, is_named=False)
 
         yield chunk({"role": "assistant", "content": ""})
+        if answer.thought:
+            yield chunk({"reasoning_content": answer.thought})
         for piece in answer.pieces:
             yield chunk({"content": piece})
         if answer.call is not None:
@@ -216,7 +254,7 @@ class ChatCompletions(Dialect):
         usage = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
         return {"id": _id("chatcmpl"), "object": "chat.completion", "created": 0, "choices": [choice], "usage": usage}
 
-    def _call(self, call: tuple[str, JSON]) -> JSON:
+    def _call(self, call: tuple[str, JSON | str]) -> JSON:
         function = {"name": call[0], "arguments": json.dumps(call[1])}
         return {"index": 0, "id": _id("call"), "type": "function", "function": function}
 
@@ -227,8 +265,10 @@ class Gemini(Dialect):
     def read(self, path: str, body: JSON) -> Asked:
         """See `Dialect`."""
         said: list[str] = []
+        called: set[str] = set()
         result = None
         for content in body.get("contents", []):
+            called |= {part["functionCall"]["name"] for part in content["parts"] if "functionCall" in part}
             result = None
             if content.get("role", "user") == "user":
                 results = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
@@ -238,10 +278,12 @@ class Gemini(Dialect):
         tools = [Tool(one["name"], one.get("parametersJsonSchema") or one.get("parameters") or {}) for one in offered]
         config = body.get("generationConfig") or {}
         schema = config.get("responseJsonSchema") or config.get("responseSchema")
-        return Asked(tuple(said), result, tuple(tools), schema, ":stream" in path)
+        return Asked(tuple(said), frozenset(called), result, tuple(tools), schema, ":stream" in path)
 
     def stream(self, answer: Answer) -> Iterator[str]:
         """See `Dialect`."""
+        if answer.thought:
+            yield _event(self._candidate({"text": answer.thought, "thought": True}), is_named=False)
         for piece in answer.pieces:
             yield _event(self._candidate({"text": piece}), is_named=False)
         last = {"text": ""}

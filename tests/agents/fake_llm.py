@@ -7,6 +7,11 @@ prompt                answer
 ``run: CMD``          a call of the shell tool that the request offers; after its result ``Done: …``
 ``how many prompts``  how many of these prompts the request holds, this one included
 ``slow``              a long stream, which ends when its client goes away
+``think about IT``    a thought, and then ``Thought.``
+``create FILE``       a call of the tool that writes a file; after its result ``Done: …``
+``change FILE``       calls of the tools that read a file and change ``two`` into ``2`` in it; then ``Done: …``
+``note WORD``         a call of the tool of the MCP server in ``notes_server``; after its result ``Done: …``
+``plan``              a call of Claude's tool for what is to be done; after its result ``Done: …``
 ``fail 400``          an HTTP error of that status
 ``do you see MARK``   ``yes`` if the request holds MARK anywhere but in such prompts, else ``no``
 ====================  ==================================================================================
@@ -27,9 +32,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
-from .dialects import JSON, Answer, Asked, Dialect, Tool, dialect_of
+from .calls import command_call, made_of, next_call, shell_of
+from .dialects import JSON, Answer, Asked, Dialect, dialect_of
 
 PATIENCE_S = 60.0
 """How long anything may take before it is called missing (seconds)."""
@@ -42,9 +48,11 @@ SLOW_PIECES = 600
 
 T = TypeVar("T")
 
-_PROMPT = re.compile(r"What is 2\+2\?|run: .+|how many prompts|slow|fail \d+|do you see \w+")
+_PROMPT = re.compile(
+    r"What is 2\+2\?|run: .+|how many prompts|slow|plan"
+    r"|(?:think about|create|change|note|fail|do you see) [\w.]+"
+)
 _WRAPPED = re.compile(r"<([\w-]+)>.*?</\1>", re.DOTALL)
-_SHELLS = ("Bash", "bash", "run_shell_command", "exec_command", "shell_command", "shell")
 
 
 @dataclass(eq=False)
@@ -115,23 +123,27 @@ def prompts(asked: Asked) -> list[str]:
 
 def answer_to(asked: Asked, body: JSON) -> tuple[str | None, Answer]:
     """What to answer, and the prompt that decided it."""
-    shell = next((tool for name in _SHELLS for tool in asked.tools if tool.name == name), None)
+    shell = shell_of(asked)
     found = prompts(asked)
     is_theirs = not found or _bare(asked)[-1] != found[-1]
     if asked.schema is not None or shell is None or is_theirs:
-        text = "A fine day." if asked.schema is None else json.dumps(_made_of(asked.schema))
+        text = "A fine day." if asked.schema is None else json.dumps(made_of(asked.schema))
         return None, Answer((text,))
     prompt = found[-1]
+    word, _, rest = prompt.partition(" ")
+    if call := next_call(word, rest, asked):
+        return prompt, Answer(call=call)
     if asked.result is not None:
         return prompt, Answer((f"Done: {asked.result.strip()[:200]}",))
-    word, _, rest = prompt.partition(" ")
     match word:
         case "What":
             return prompt, Answer(("Fo", "ur", "."))
         case "run:":
-            return prompt, Answer(call=(shell.name, _arguments(shell, rest)))
+            return prompt, Answer(call=command_call(shell, rest))
         case "how":
             return prompt, Answer((str(len(found)),))
+        case "think":
+            return prompt, Answer(("Thought.",), thought=f"Let me think about {rest.rpartition(' ')[2]}.")
         case "slow":
             return prompt, Answer(tuple(f"word {n} " for n in range(SLOW_PIECES)), is_slow=True)
         case "fail":
@@ -145,37 +157,8 @@ def answer_to(asked: Asked, body: JSON) -> tuple[str | None, Answer]:
 def _bare(asked: Asked) -> list[str]:
     """What the user's side says, without what agents wrap in tags of their own."""
     bare = [_WRAPPED.sub("", text).strip() for text in asked.said]
-    return [text for text in bare if text]
-
-
-def _arguments(tool: Tool, command: str) -> JSON:
-    """A call of a shell tool: the command under the name that its schema has, and whatever else it requires."""
-    properties = tool.parameters.get("properties", {})
-    name = "cmd" if "cmd" in properties else "command"
-    is_list = properties.get(name, {}).get("type") == "array"
-    made: JSON = {name: ["bash", "-c", command] if is_list else command}
-    if "sandbox_permissions" in properties:
-        # A model that knows that its sandbox forbids a command has to ask for more by itself.
-        made |= {"sandbox_permissions": "require_escalated", "justification": "It writes a file."}
-    required = tool.parameters.get("required", [])
-    return {**{one: _made_of(properties.get(one, {})) for one in required}, **made}
-
-
-def _made_of(schema: JSON) -> Any:
-    """Some value that follows a JSON schema."""
-    if "enum" in schema:
-        return schema["enum"][0]
-    match str(schema.get("type", "")).lower():
-        case "object":
-            return {name: _made_of(one) for name, one in schema.get("properties", {}).items()}
-        case "array":
-            return []
-        case "number" | "integer":
-            return 1
-        case "boolean":
-            return False
-        case _:
-            return "A fine day"
+    # Claude Code says so after a search for tools.
+    return [text for text in bare if text and text != "Tool loaded."]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -94,6 +94,22 @@ def test_an_agent_that_must_ask_acts_after_a_yes_and_does_not_after_a_no(laptop:
         assert [event["outcome"] for event in of(session, "mooring.permission_settled")] == ["allow", "deny"]
 
 
+def test_a_file_is_written_after_a_yes_to_what_will_stand_in_it(laptop: AgentLaptop) -> None:
+    """Catches a use that is told before the question about it, and a question that does not show what it is about."""
+    with laptop.session("always_ask") as session:
+        message_id = session.say("create made.txt")
+        call = until_asked(session, 1)
+        assert "new" in str(call["input"])
+        assert not (laptop.folder(session.id) / "made.txt").exists()
+        session.post(answer(call, "allow"))
+        session.reader.until_settled(message_id)
+        assert (laptop.folder(session.id) / "made.txt").read_text() == "new\n"
+        (use,) = of(session, "agent.tool_use")
+        (result,) = of(session, "agent.tool_result")
+        assert (use["id"], result["tool_use_id"]) == (call["id"], call["id"])
+        assert "+new" in text_of(result)
+
+
 def test_an_agent_that_may_act_asks_nobody(laptop: AgentLaptop) -> None:
     with laptop.session("always_allow") as session:
         session.reader.until_settled(session.say("run: echo hi | tee made.txt"))

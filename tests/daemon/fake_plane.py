@@ -44,8 +44,8 @@ class Asked:
         return json.loads(self.body)
 
 
-Answer = tuple[int, Any] | Iterable[bytes]
-"""A status and a JSON body, or the pieces of a stream."""
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Iterable[bytes]
+"""A status and a JSON body (or bytes), with further headers if there are any; or the pieces of a stream."""
 
 
 def fault(status: int, code: str, message: str = "No.") -> Answer:
@@ -186,11 +186,13 @@ def _handler(plane: FakePlane) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = plane.answer(Asked(self.command, parts.path, parse_qs(parts.query), headers, body))
             if isinstance(answer, tuple):
-                status, content = answer
+                status, content, *more = answer
                 encoded = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(encoded)))
                 self.send_header("content-type", "application/json")
+                for name, value in more[0].items() if more else ():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(encoded)
                 return

@@ -144,6 +144,40 @@ def test_agent_that_speaks_on_has_its_calls_told_before(transcript: Transcript) 
     assert shown(hear(transcript, STARTED, hp.Said("message", "a"))) == [("agent.tool_use", "Bash allow")]
 
 
+def test_call_that_is_only_announced_is_not_told_until_its_arguments_are_known(transcript: Transcript) -> None:
+    """Catches a use that says nothing: a model takes its time to write a long file, and its agent is silent then."""
+    assert hear(transcript, hp.ToolStarted(call_id="c1", name="Write", has_begun=False)) == []
+    assert transcript.release() == ()
+    hear(transcript, hp.ToolUpdated(call_id="c1", input={"path": "a"}))
+    (use,) = transcript.release()
+    assert isinstance(use, ev.AgentToolUse)
+    assert use.input == {"path": "a"}
+
+
+def test_call_without_arguments_is_told_once_it_has_begun(transcript: Transcript) -> None:
+    hear(transcript, hp.ToolStarted(call_id="c1", name="ls", has_begun=False))
+    assert hear(transcript, hp.ToolUpdated(call_id="c1", text="what it will do")) == []
+    hear(transcript, hp.ToolUpdated(call_id="c1", has_begun=True))
+    assert shown(list(transcript.release())) == [("agent.tool_use", "ls allow")]
+
+
+def test_call_of_an_agent_that_may_still_ask_is_not_told_because_the_agent_speaks_on(transcript: Transcript) -> None:
+    """Catches two uses for one call: the question about it may come after what is said beside it."""
+    transcript.may_ask = True
+    assert hear(transcript, STARTED, hp.Said("message", "a")) == []
+    told = hear(transcript, ASKED, hp.Settled(call_id="c1", outcome="allow"), hp.ToolEnded(call_id="c1", text="x"))
+    tags = [tag for tag, _ in shown(told)]
+    assert tags == ["agent.message", "agent.tool_use", "mooring.permission_settled", "agent.tool_result"]
+
+
+def test_call_that_was_only_announced_is_told_at_the_turns_end(transcript: Transcript) -> None:
+    hear(transcript, hp.ToolStarted(call_id="c1", name="Write", has_begun=False))
+    assert shown(list(transcript.end("cancelled"))) == [
+        ("agent.tool_use", "Write allow"),
+        ("mooring.turn_ended", "cancelled"),
+    ]
+
+
 def test_call_first_heard_of_by_its_update_or_its_end_is_told(transcript: Transcript) -> None:
     assert hear(transcript, hp.ToolUpdated(call_id="c1", kind="execute")) == []
     told = hear(transcript, hp.ToolEnded(call_id="c1", text="x"), hp.ToolEnded(call_id="c2"))

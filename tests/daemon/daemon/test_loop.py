@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mooring.core import link
+from mooring.edge.config import Config
 from mooring.edge.creds import Paths
 from mooring.errors import EXIT_REFUSED, EXIT_TAKEN_OVER, MoorError
 from mooring.wire import frames
@@ -59,18 +60,14 @@ def test_events_gather_while_the_daemon_is_offline(plane: FakePlane, home: Paths
 def test_a_rotation_opens_the_new_connection_before_it_closes_the_old_one(
     plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "ROTATE_MIN_S", 0.3)
-    monkeypatch.setattr(link, "ROTATE_MAX_S", 0.3)
     monkeypatch.setattr(link, "DRAIN_S", 0.1)
     bundles(plane)
-    with running(home, plane):
+    with running(home, plane, Config(connection_minutes=0.3 / 60)):
         old = Line(plane.socket())
         first = old.welcome()
         old.prompt("/hold", window_ms=10, as_of=1.0)
         old.socket.expect("session.delta")
         new = Line(plane.socket())
-        monkeypatch.setattr(link, "ROTATE_MIN_S", 900.0)
-        monkeypatch.setattr(link, "ROTATE_MAX_S", 900.0)
         hello = new.socket.expect("hello")
         assert hello["instance"] == first["instance"]
         assert not old.socket.closed.is_set()

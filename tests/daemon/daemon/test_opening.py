@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from mooring.core.permissions import Policy
 from mooring.daemon.agents import Agents
 from mooring.daemon.opening import Opener
 from mooring.edge.config import AgentConfig, Config
 from mooring.edge.creds import Paths
+from mooring.errors import MoorError
 from mooring.providers.ports import ChildSpec
-from mooring.wire.bundle import Bundle, BundleMCPServer
+from mooring.wire.bundle import Bundle, BundleFile, BundleMCPServer
 from mooring.wire.ids import SessionId
 
 
@@ -31,6 +34,9 @@ class OnePlane:
     def turn(self, session_id: str, turn_id: str) -> Any:
         raise AssertionError("nobody asks for a turn")
 
+    def file(self, session_id: str, turn_id: str, source: Any) -> bytes:
+        raise AssertionError("nobody asks for a file")
+
     def upload(self, session_id: str, event_id: str, body: bytes) -> None:
         raise AssertionError("nobody uploads")
 
@@ -42,9 +48,11 @@ class NoChild:
         """Does nothing."""
 
 
-def spec_of(home: Path, bundle: Bundle, **agent: Any) -> ChildSpec:
-    """What OpenCode would be started with."""
-    config = Config(agents={"opencode": AgentConfig(command=sys.executable, **agent)})
+def spec_of(
+    home: Path, bundle: Bundle, *, agent_id: str = "opencode", env: dict[str, str] | None = None, **allowed: Any
+) -> ChildSpec:
+    """What an agent would be started with."""
+    config = Config(agents={agent_id: AgentConfig(command=sys.executable, env=env or {})}, **allowed)
     made: list[ChildSpec] = []
 
     def make(spec: ChildSpec, *_: object) -> Any:
@@ -52,7 +60,7 @@ def spec_of(home: Path, bundle: Bundle, **agent: Any) -> ChildSpec:
         return NoChild()
 
     opener = Opener(OnePlane(bundle), Paths(home), config, Agents(config), make)
-    asyncio.run(opener.open(SessionId("sesn_1"), "opencode", None, lambda _: None, None))  # type: ignore[arg-type]  # It asks nobody.
+    asyncio.run(opener.open(SessionId("sesn_1"), agent_id, None, lambda _: None, None))  # type: ignore[arg-type]  # It asks nobody.
     return made[0]
 
 
@@ -66,9 +74,60 @@ def test_an_agent_that_may_act_does_not(tmp_path: Path) -> None:
     assert "OPENCODE_PERMISSION" not in spec_of(tmp_path, Bundle(permission_policy="always_allow")).env
 
 
+@pytest.mark.parametrize(
+    ("planes", "owners", "asked"),
+    [
+        ({}, {}, {}),
+        ({"bash": "always_ask"}, {}, {"bash"}),
+        ({}, {"bash": "always_ask"}, {"bash"}),
+        ({"bash": "always_allow"}, {"bash": "always_ask"}, {"bash"}),
+        ({"bash": "always_ask", "read": "always_ask"}, {"bash": "always_allow"}, {"bash", "read"}),
+    ],
+)
+def test_of_two_policies_for_a_tool_the_stricter_one_holds(
+    tmp_path: Path, planes: dict[str, Policy], owners: dict[str, Policy], asked: set[str]
+) -> None:
+    """Catches a plane that loosens what the laptop's owner has tightened, and the other way round."""
+    bundle = Bundle(permission_policy="always_allow", permission_policies=planes)
+    permissions = spec_of(tmp_path, bundle, permission_policies=owners).permissions
+    assert {tool for tool in ("bash", "edit", "read") if permissions.of({tool}) == "always_ask"} == set(asked)
+    assert (permissions.strictest == "always_ask") == bool(asked)
+
+
 def test_the_daemons_own_environment_does_not_loosen_the_policy_but_the_configuration_of_the_agent_may(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENCODE_PERMISSION", "{}")
     assert spec_of(tmp_path, Bundle()).env["OPENCODE_PERMISSION"] != "{}"
     assert spec_of(tmp_path, Bundle(), env={"OPENCODE_PERMISSION": "{}"}).env["OPENCODE_PERMISSION"] == "{}"
+
+
+def test_a_session_works_in_the_workspace_that_its_owner_allowed_and_leaves_no_file_there(tmp_path: Path) -> None:
+    """Catches a workspace that is ignored, and instructions that are written into somebody's project."""
+    shop = tmp_path.resolve() / "shop"
+    shop.mkdir()
+    files = (BundleFile(path="AGENTS.md", content="# Reviewer"),)
+    bundle = Bundle(files=files, system_prompt="Be kind.", workspace=str(shop))
+    spec = spec_of(tmp_path, bundle, agent_id="claude-acp", workspaces=(str(shop),))
+    assert (spec.cwd, spec.system_prompt) == (shop, "Be kind.")
+    assert list(shop.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("bundle", "code"),
+    [
+        (Bundle(workspace="/"), "workspace_not_allowed"),
+        (Bundle(workspace=""), "workspace_not_allowed"),
+        (Bundle(workspace="{shop}/absent"), "workspace_missing"),
+        (Bundle(workspace="{shop}", system_prompt="Be kind."), "workspace_unsupported"),
+        (Bundle(workspace="{shop}", files=(BundleFile(path="skills/x", content=""),)), "workspace_unsupported"),
+    ],
+)
+def test_a_workspace_that_can_not_be_had_fails_the_session(tmp_path: Path, bundle: Bundle, code: str) -> None:
+    """Catches an agent that runs elsewhere, or without what its definition says."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    wanted = replace(bundle, workspace=str(bundle.workspace).format(shop=shop))
+    with pytest.raises(MoorError) as caught:
+        spec_of(tmp_path, wanted, workspaces=(str(shop),))
+    assert caught.value.code == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import threading
@@ -96,6 +97,28 @@ def test_content_that_did_not_fit_the_frame_is_fetched(plane: FakePlane, home: P
         assert line.end()["outcome"] == "completed"
 
 
+def test_what_a_message_brings_reaches_the_agent_or_fails_the_turn(plane: FakePlane, home: Paths) -> None:
+    """Catches a picture that is lost on the laptop, and an agent that is asked about one that could not be had."""
+    body = b"\x89PNG\r\n\x1a\n\x00\xff"
+    source = {"type": "file", "file_id": "file_1", "media_type": "image/png", "size_bytes": len(body)}
+    image = {"type": "image", "source": {**source, "sha256": hashlib.sha256(body).hexdigest(), "filename": "a.png"}}
+    bundles(plane)
+    plane.route("GET .*/turns/turn_[12]", (200, {"content": [{"type": "text", "text": "Look:"}, image]}))
+    plane.route("GET .*/turns/turn_1/files/file_1", (200, body))
+    plane.route("GET .*/turns/turn_2/files/file_1", fault(404, "file_not_found"))
+    with running(home, plane):
+        line = Line(plane.socket())
+        line.welcome()
+        line.prompt(None)
+        told = f"[image image/png {len(body)} bytes sha256 {hashlib.sha256(body).hexdigest()}]"
+        assert line.said() == f"You said: Look:\n{told}"
+        assert line.end()["outcome"] == "completed"
+        assert (home.sessions / S / ".attachments" / T / "2-a.png").read_bytes() == body
+        line.prompt(None, T2, order=2)
+        assert line.event("session.error")["error"]["code"] == "file_not_found"
+        assert line.end(T2)["outcome"] == "failed"
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
@@ -171,6 +194,31 @@ def test_a_verdict_is_good_for_one_call_only(plane: FakePlane, home: Paths, matc
         ask(line, "allow", call_hash=named)
         assert line.event("mooring.permission_settled")["outcome"] == outcome
         line.end()
+
+
+def test_a_question_outlives_its_connection_and_is_answered_on_another_one(plane: FakePlane, home: Paths) -> None:
+    """Catches a question that is forgotten, asked again or settled when the socket is cut."""
+    bundles(plane)
+    with running(home, plane):
+        line = Line(plane.socket())
+        line.welcome()
+        line.prompt(ASK)
+        question = line.event("agent.tool_use")
+        line.socket.cut()
+        again = Line(plane.socket())
+        again.welcome(2)
+        verdict = frames.PermissionVerdict(
+            session_id=S,
+            turn_id=T,
+            tool_use_id=EventId(question["id"]),
+            result="allow",
+            call_hash=question["call_hash"],
+        )
+        again.socket.send(verdict)
+        settled = again.event("mooring.permission_settled")
+        assert (settled["tool_use_id"], settled["outcome"]) == (question["id"], "allow")
+        assert again.end()["outcome"] == "completed"
+        assert [event for event in again.events[S] if event["type"] == "agent.tool_use"] == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mooring.core.happenings import Happening, Said
+from mooring.core.permissions import Permissions, Policies, Policy
 from mooring.providers.acp import ACPProvider
 from mooring.providers.ports import ChildSpec, Question, TextBlock, TurnError, TurnOutcome, Verdict
 
@@ -117,6 +118,11 @@ def script(folder: Path, body: str, name: str = "agent") -> tuple[str, ...]:
     return (sys.executable, str(path))
 
 
+def under(default: Policy, **by_tool: Policy) -> dict[str, Any]:
+    """Returns the settings of a session under these policies."""
+    return {"permissions": Permissions((Policies(default, by_tool),))}
+
+
 async def allow(question: Question) -> Verdict:
     """Allows everything."""
     return Verdict("allow")
@@ -139,7 +145,8 @@ class Stage:
 
     def fresh(self) -> ACPProvider:
         """Returns another provider of the same agent, not yet open."""
-        settings = {"agent_id": "echo", "cwd": self.folder, "stderr_path": self.folder / "stderr.log", **self.settings}
+        paths = {"stderr_path": self.folder / "stderr.log", "children_path": self.folder / "children"}
+        settings = {"agent_id": "echo", "cwd": self.folder, **paths, **self.settings}
         return ACPProvider(ChildSpec(command=self.command, env=self.env, **settings), self.hear, self.ask)
 
     def hear(self, happening: Happening) -> None:

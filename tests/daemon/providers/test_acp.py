@@ -31,6 +31,7 @@ from .scripted import (
     nobody_left,
     play,
     scripted,
+    under,
 )
 
 __all__ = ["nobody_left"]
@@ -373,6 +374,6 @@ def test_servers_and_system_prompt_are_offered_as_far_as_the_agent_takes_them(tm
         "mcp_servers": servers,
         "agent_id": "claude-acp",
         "system_prompt": "Be brief.",
-        "permission_policy": "always_allow",
+        **under("always_allow"),
     }
     play(scripted(tmp_path, body, settings=settings), scene)

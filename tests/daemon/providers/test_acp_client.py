@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from mooring.core.happenings import Noted, Said, ToolEnded, ToolStarted
-from mooring.providers.acp_translate import ENDED_BY_TURN
+from mooring.core.permissions import Policy
+from mooring.providers import acp_client
+from mooring.providers.acp_translate import DENIED, ENDED_BY_TURN
 from mooring.providers.ports import (
     Question,
     Verdict,
@@ -24,6 +26,7 @@ from .scripted import (
     nobody_left,
     play,
     scripted,
+    under,
 )
 
 __all__ = ["nobody_left"]
@@ -68,12 +71,78 @@ def test_under_always_allow_nobody_is_asked_and_once_is_enough(tmp_path: Path) -
         assert await stage.query("/ask deploy {}") == DONE
         assert questions == []
         assert isinstance(stage.told[0], ToolStarted)
-        assert isinstance(stage.told[1], ToolEnded)
-        assert str(stage.told[1].text).endswith("(allow-once)")
+        assert isinstance(stage.told[-1], ToolEnded)
+        assert str(stage.told[-1].text).endswith("(allow-once)")
 
     questions: list[Question] = []
-    settings = {"permission_policy": "always_allow"}
-    play(echo(tmp_path, ask=answering("deny", questions), settings=settings), scene)
+    play(echo(tmp_path, ask=answering("deny", questions), settings=under("always_allow")), scene)
+
+
+def test_only_calls_whose_tool_is_not_allowed_are_put_to_a_person(tmp_path: Path) -> None:
+    """Catches a tool's policy that is not looked at, or that counts for another tool."""
+
+    async def scene(stage: Stage) -> None:
+        assert await stage.query("/ask bash {}\n/ask read {}\n/ask deploy {}") == DONE
+        assert [question.tool_name for question in questions] == ["bash", "deploy"]
+
+    questions: list[Question] = []
+    settings = under("always_ask", read="always_allow")
+    play(echo(tmp_path, ask=answering("allow", questions), settings=settings), scene)
+
+
+OPENCODE: dict[str, Any] = {"agent_id": "opencode"}
+
+LATE = """
+def on_prompt(message):
+    update(sessionUpdate="tool_call", toolCallId="c", title="notes_add", kind="other", status="pending", rawInput={})
+    send({"id": "ask", "method": "session/request_permission", "params": {"sessionId": "s1",
+          "toolCall": {"toolCallId": "c", "title": "notes_add", "rawInput": {}}, "options": [option("allow_once")]}})
+    if message["params"]["prompt"][0]["text"] == "tell":
+        update(sessionUpdate="tool_call_update", toolCallId="c", status="in_progress", rawInput={"text": "milk"})
+    answer = next(messages())
+    if answer.get("method") == "session/cancel":
+        answer = next(messages())
+        say(answer["result"]["outcome"]["outcome"])
+        end(message, "cancelled")
+        return
+    end(message)
+serve(on_prompt)
+"""
+
+
+def test_a_question_waits_for_the_arguments_of_its_call_where_the_agent_tells_them_late(tmp_path: Path) -> None:
+    """Catches a person who is asked about a call of which nothing is shown, and a verdict that is bound to nothing."""
+
+    async def scene(stage: Stage) -> None:
+        assert await stage.query("tell") == DONE
+        assert [question.input for question in questions] == [{"text": "milk"}]
+
+    questions: list[Question] = []
+    play(scripted(tmp_path, LATE, ask=answering("allow", questions), settings=OPENCODE), scene)
+
+
+def test_a_call_that_has_no_arguments_is_asked_about_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(stage: Stage) -> None:
+        assert await stage.query("tell nothing") == DONE
+        assert [question.input for question in questions] == [{"title": "notes_add"}]
+
+    monkeypatch.setattr(acp_client, "ARGUMENTS_S", 0.01)
+    questions: list[Question] = []
+    play(scripted(tmp_path, LATE, ask=answering("allow", questions), settings=OPENCODE), scene)
+
+
+def test_a_turn_that_is_cancelled_while_a_question_waits_for_arguments_asks_nobody(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        turn = asyncio.create_task(stage.query("tell nothing"))
+        await stage.until(lambda told: isinstance(told, ToolStarted))
+        await stage.provider.cancel()
+        assert await turn == CANCELLED
+        assert (questions, stage.said) == ([], "cancelled")
+
+    questions: list[Question] = []
+    play(scripted(tmp_path, LATE, ask=answering("allow", questions), settings=OPENCODE), scene)
 
 
 def test_a_cancel_withdraws_an_open_question(tmp_path: Path) -> None:
@@ -113,7 +182,7 @@ serve(on_prompt)
     ("policy", "verdict", "offered", "answer"),
     [
         ("always_ask", "allow", "reject_once allow_always allow_once", "selected id-allow_once"),
-        ("always_ask", "allow", "reject_once allow_always", "selected id-allow_always"),
+        ("always_ask", "allow", "reject_once allow_always", "cancelled none"),
         ("always_ask", "allow", "reject_once", "cancelled none"),
         ("always_ask", "deny", "allow_once reject_always reject_once", "selected id-reject_once"),
         ("always_ask", "deny", "allow_once reject_always", "selected id-reject_always"),
@@ -124,20 +193,22 @@ serve(on_prompt)
     ],
 )
 def test_a_verdict_becomes_the_option_of_its_kind(
-    tmp_path: Path, policy: str, verdict: str, offered: str, answer: str
+    tmp_path: Path, policy: Policy, verdict: str, offered: str, answer: str
 ) -> None:
+    """Catches an answer that is taken for its opposite, and a yes to one call that lets later ones pass unasked."""
+
     async def scene(stage: Stage) -> None:
         assert await stage.query(offered) == DONE
         assert stage.said == answer
         assert stage.told[0] == ToolStarted(call_id="c", name="execute", kind="execute", title="rm -r /")
-        assert stage.told[-1] == ToolEnded(call_id="c", text=ENDED_BY_TURN, is_error=True)
+        why = DENIED if verdict == "deny" and policy == "always_ask" else ENDED_BY_TURN
+        assert stage.told[-1] == ToolEnded(call_id="c", text=why, is_error=True)
         assert [question.input for question in questions] == [{"title": "rm -r /"}] * (policy == "always_ask")
         notes = [told for told in stage.told if isinstance(told, Noted)]
-        assert bool(notes) == (policy == "always_allow" and "none" in answer)
+        assert bool(notes) == ("none" in answer and (verdict == "allow" or policy == "always_allow"))
 
     questions: list[Question] = []
-    settings = {"permission_policy": policy}
-    play(scripted(tmp_path, ASKER, ask=answering(verdict, questions), settings=settings), scene)
+    play(scripted(tmp_path, ASKER, ask=answering(verdict, questions), settings=under(policy)), scene)
 
 
 def test_a_question_outside_of_a_turn_is_cancelled(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from mooring.providers.acp_content import (
     MAX_DIFF_LINES,
     MAX_NAME,
     block_text,
+    content_diff,
     content_text,
     raw_input,
     raw_text,
@@ -26,9 +27,14 @@ from mooring.providers.acp_content import (
         ({"type": "resource_link", "name": "notes", "uri": "https://n.example/n"}, "[notes](https://n.example/n)"),
         ({"type": "resource_link", "uri": "https://n.example/n"}, "[link](https://n.example/n)"),
         ({"type": "resource", "resource": {"uri": "u", "text": "inside"}}, "inside"),
-        ({"type": "resource", "resource": {"uri": "u", "blob": "AA=="}}, "[resource u]"),
+        (
+            {"type": "resource", "resource": {"uri": "u", "mimeType": "m", "blob": "A" * 4096}},
+            "[resource u, m, 3.0 KB]",
+        ),
         ({"type": "resource", "resource": None}, ""),
-        ({"type": "image", "mimeType": "image/png", "data": "AA=="}, "[image image/png]"),
+        ({"type": "image", "mimeType": "image/png", "data": "A" * 2048}, "[image image/png, 1.5 KB]"),
+        ({"type": "image", "mimeType": "image/png", "uri": "u:/a.png"}, "[image u:/a.png, image/png]"),
+        ({"type": "audio", "mimeType": "audio/wav", "data": 3}, "[audio audio/wav]"),
         ({"type": "hologram"}, "[hologram]"),
         ({"type": "text", "text": 3}, ""),
         ({}, ""),
@@ -40,7 +46,7 @@ def test_a_block_says(block: object, text: str) -> None:
     assert block_text(block) == text
 
 
-def test_contents_are_joined_and_diffs_are_unified() -> None:
+def test_contents_are_joined_and_diffs_are_unified_apart_from_them() -> None:
     contents: list[Any] = [
         {"type": "content", "content": {"type": "text", "text": "first"}},
         {"type": "diff", "path": "a.txt", "oldText": "one\ntwo\n", "newText": "one\n2\n"},
@@ -48,9 +54,10 @@ def test_contents_are_joined_and_diffs_are_unified() -> None:
         {"type": "text", "text": "bare block"},
         "nonsense",
     ]
-    assert content_text(contents) == "first\n--- a.txt\n+++ a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\nbare block"
+    assert content_text(contents) == "first\nbare block"
+    assert content_diff(contents) == "--- a.txt\n+++ a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2"
     assert terminal_names(contents) == "[terminal t1]"
-    assert content_text(None) == terminal_names(None) == ""
+    assert content_text(None) == content_diff(None) == terminal_names(None) == ""
 
 
 def test_a_new_file_is_all_additions() -> None:
@@ -70,6 +77,8 @@ def test_a_diff_too_long_to_work_out_is_summed_up() -> None:
         ({"output": "hi\n", "metadata": {"exit": 0}}, "hi\n"),
         ({"output": "", "error": "broke"}, "broke"),
         ({"rows": [1, 2]}, '{"rows": [1, 2]}'),
+        ({"result": {"content": [{"type": "text", "text": "Kept."}]}, "error": None}, "Kept."),
+        ({"result": {"content": []}}, '{"result": {"content": []}}'),
         ([1, "ä"], '[1, "ä"]'),
         (0, "0"),
     ],
@@ -87,9 +96,7 @@ def test_arguments_that_are_no_object_become_a_value() -> None:
 @pytest.mark.parametrize(
     ("update", "name"),
     [
-        ({"title": "Terminal", "kind": "execute", "_meta": {"claudeCode": {"toolName": "Bash"}}}, "Bash"),
-        ({"title": "x", "_meta": {"toolName": "direct"}}, "direct"),
-        ({"title": "bash", "kind": "execute", "_meta": {"other": 1}}, "bash"),
+        ({"title": "bash", "kind": "execute"}, "bash"),
         ({"title": "mcp__notes__add", "kind": "other"}, "mcp__notes__add"),
         ({"title": "echo hi", "kind": "execute"}, "execute"),
         ({"title": "add note (notes MCP Server)", "kind": "other"}, "add note (notes MCP Server)"),

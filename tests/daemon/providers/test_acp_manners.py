@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mooring.core.happenings import Noted, Said, Used
+from mooring.core.permissions import Policy
 from mooring.providers.ports import ProviderError, TextBlock
 
-from .scripted import DONE, Stage, failed, nobody_left, play, scripted
+from .scripted import DONE, Stage, failed, nobody_left, play, scripted, under
 
 __all__ = ["nobody_left"]
 
@@ -37,7 +38,7 @@ def on_mode(message):
     ],
 )
 def test_an_agent_is_put_in_the_mode_in_which_it_keeps_the_policy(
-    tmp_path: Path, agent_id: str, policy: str, modes: list[str]
+    tmp_path: Path, agent_id: str, policy: Policy, modes: list[str]
 ) -> None:
     async def scene(stage: Stage) -> None:
         assert await stage.query() == DONE
@@ -49,7 +50,7 @@ def on_prompt(message):
     end(message)
 serve(on_prompt, session_set_mode=on_mode)
 """
-    play(scripted(tmp_path, body, settings={"agent_id": agent_id, "permission_policy": policy}), scene)
+    play(scripted(tmp_path, body, settings={"agent_id": agent_id, **under(policy)}), scene)
 
 
 def test_the_mode_is_set_again_when_a_conversation_is_taken_up(tmp_path: Path) -> None:
@@ -75,6 +76,17 @@ def test_an_agent_that_can_not_be_brought_to_ask_is_not_opened(tmp_path: Path) -
 
     body = "serve(None, session_set_mode=lambda message: fail(message, -32602, 'No such mode'))"
     play(scripted(tmp_path, body, settings=CODEX), scene, opened=False)
+
+
+def test_a_policy_that_an_agent_does_not_keep_is_told(tmp_path: Path) -> None:
+    """Catches a team that believes that it is asked before files are read. Codex reads in its sandbox unasked."""
+
+    async def scene(stage: Stage) -> None:
+        assert await stage.query() == DONE
+        assert [told for told in stage.told if isinstance(told, Noted)] == [Noted("policy_not_kept", "read")]
+
+    settings = {**CODEX, **under("always_allow", read="always_ask", bash="always_ask")}
+    play(scripted(tmp_path, "serve(end, session_set_mode=reply)", settings=settings), scene)
 
 
 FAILURE = """

@@ -16,6 +16,7 @@ from mooring.providers.acp_session import (
     mcp_servers,
     read_continuation,
     stop_reason_of,
+    used_in,
     version_of,
     ways_back,
 )
@@ -73,6 +74,27 @@ def test_an_unknown_stop_reason_is_told_from_other_trouble() -> None:
         with pytest.raises(ValidationError) as caught:
             PromptResponse.model_validate(answer)
         assert stop_reason_of(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("more", "used"),
+    [
+        (
+            {"usage": {"inputTokens": 10, "outputTokens": 3, "totalTokens": 13}},
+            {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13},
+        ),
+        (
+            {"_meta": {"quota": {"token_count": {"input_tokens": 10, "output_tokens": 3}}}},
+            {"input_tokens": 10, "output_tokens": 3},
+        ),
+        ({"_meta": {"quota": {"token_count": None}}}, {}),
+        ({"_meta": {"quota": []}}, {}),
+        ({}, {}),
+    ],
+)
+def test_the_tokens_of_a_turn_are_found_where_the_agent_tells_them(more: dict[str, Any], used: dict[str, Any]) -> None:
+    """Gemini CLI tells them beside the protocol."""
+    assert used_in(PromptResponse.model_validate({"stopReason": "end_turn", **more})) == used
 
 
 def test_a_version_is_name_and_number() -> None:

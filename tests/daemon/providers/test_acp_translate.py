@@ -18,7 +18,7 @@ from mooring.core.happenings import (
     ToolUpdated,
     Used,
 )
-from mooring.providers.acp_translate import ENDED_BY_TURN, MAX_SHOWN, Translator, question_input
+from mooring.providers.acp_translate import DENIED, ENDED_BY_TURN, MAX_SHOWN, Translator, question_input
 
 
 def text(said: str) -> list[dict[str, Any]]:
@@ -33,8 +33,12 @@ def change(call_id: str = "c", **more: Any) -> dict[str, Any]:
     return {"sessionUpdate": "tool_call_update", "toolCallId": call_id, **more}
 
 
-def told(*updates: object) -> list[Happening]:
-    translator = Translator()
+def diff(new: str) -> dict[str, Any]:
+    return {"type": "diff", "path": "a", "oldText": "1", "newText": new}
+
+
+def told(*updates: object, agent_id: str = "") -> list[Happening]:
+    translator = Translator(agent_id)
     translator.begin_turn()
     return [happening for update in updates for happening in translator.update(update)]
 
@@ -86,7 +90,7 @@ def test_claudes_sequence_for_a_call() -> None:
         change(title="echo hi", rawInput={"command": "echo hi"}),
         change(status="completed", rawOutput="hi", content=text("hi!")),
     ) == [
-        ToolStarted(call_id="c", name="Bash", kind="execute", input={}, title="Terminal"),
+        ToolStarted(call_id="c", name="Bash", kind="execute", input={}, title="Terminal", has_begun=False),
         ToolUpdated(call_id="c", input={"command": "echo hi"}, title="echo hi"),
         ToolEnded(call_id="c", text="hi!"),
     ]
@@ -159,6 +163,71 @@ def test_a_long_output_is_told_at_the_end_only() -> None:
     assert content[1:] == [ToolEnded(call_id="c", text="y" * (MAX_SHOWN + 1))]
 
 
+def test_a_call_that_is_only_announced_has_not_begun_until_it_is_in_progress() -> None:
+    """Catches a use that is told with empty arguments while the model still writes them."""
+    assert told(
+        start(title="bash", status="pending", rawInput={}),
+        change(status="in_progress", rawInput={"command": "ls"}),
+        change(status="in_progress"),
+    ) == [
+        ToolStarted(call_id="c", name="bash", title="bash", has_begun=False),
+        ToolUpdated(call_id="c", input={"command": "ls"}, has_begun=True),
+    ]
+
+
+def test_the_tools_name_is_the_one_that_the_agent_tells_on_purpose() -> None:
+    call_id = "run_shell_command__call_1"
+    (begun,) = told(start(call_id, title="echo hi", kind="execute"), agent_id="gemini")
+    assert isinstance(begun, ToolStarted)
+    assert begun.name == "run_shell_command"
+
+
+SHOWN = "--- a\n+++ a\n@@ -1 +1 @@\n-1\n+2"
+
+
+@pytest.mark.parametrize(
+    ("end", "result"),
+    [
+        ({"status": "completed"}, SHOWN),
+        ({"status": "completed", "rawOutput": "Updated."}, f"Updated.\n{SHOWN}"),
+        ({"status": "completed", "content": text("Updated.")}, f"Updated.\n{SHOWN}"),
+        ({"status": "completed", "content": [*text("Updated."), diff("3")]}, f"Updated.\n{SHOWN[:-1]}3"),
+        ({"status": "completed", "content": []}, ""),
+        ({"status": "failed", "rawOutput": "No."}, "No."),
+        ({"status": "failed"}, ""),
+    ],
+)
+def test_a_change_of_a_file_is_in_the_result_of_a_call_that_made_it_and_is_nothing_that_it_puts_out(
+    end: dict[str, Any], result: str
+) -> None:
+    """Catches an edit whose result does not say what changed, or that did not happen and is shown as if it had."""
+    begun, ended = told(start(title="Edit", content=[diff("2")]), change(**end))
+    assert isinstance(begun, ToolStarted)
+    assert ended == ToolEnded(call_id="c", text=result, is_error=end["status"] == "failed")
+
+
+def test_a_change_that_only_the_question_shows_is_in_the_result_too() -> None:
+    """OpenCode shows the whole file's change when it asks, and says afterwards only that it is written."""
+    translator = Translator()
+    translator.begin_turn()
+    translator.update(start(title="write"))
+    translator.asked({"toolCallId": "c", "title": "a", "content": [diff("2")]})
+    assert translator.update(change(status="completed", content=text("Wrote."))) == [
+        ToolEnded(call_id="c", text=f"Wrote.\n{SHOWN}")
+    ]
+
+
+@pytest.mark.parametrize("end", [None, {"status": "failed"}, {"status": "failed", "rawOutput": "User refused."}])
+def test_a_call_that_was_denied_says_so_unless_the_agent_does(end: dict[str, Any] | None) -> None:
+    """Gemini CLI says nothing more of it, and Codex only that it failed."""
+    translator = Translator()
+    translator.begin_turn()
+    _, call = translator.asked({"toolCallId": "c", "title": "rm"})
+    call.is_denied = True
+    (ended,) = translator.update(change(**end)) if end else translator.end_turn()
+    assert ended == ToolEnded(call_id="c", text=(end or {}).get("rawOutput", DENIED), is_error=True)
+
+
 def test_a_call_without_an_id_is_nothing() -> None:
     assert told({"sessionUpdate": "tool_call", "title": "t"}, start("")) == []
 
@@ -183,6 +252,20 @@ def test_a_question_is_about_the_arguments_known_or_else_about_all_that_is_shown
     shown = {"toolCallId": "d", "title": "Write b", "content": text("b"), "locations": []}
     _, unknown = translator.asked(shown)
     assert question_input(unknown, shown) == {"title": "Write b", "content": text("b")}
+
+
+def test_a_question_is_also_about_what_was_shown_before_it() -> None:
+    """Catches a yes to "Editing files" that is good for whatever change: Codex shows it when the call begins only."""
+    translator = Translator()
+    translator.begin_turn()
+    translator.update(start(title="Editing files", kind="edit", content=[diff("2")]))
+    asked = {"toolCallId": "c", "title": "Editing files", "locations": [{"path": "a"}]}
+    _, call = translator.asked(asked)
+    assert question_input(call, asked) == {
+        "title": "Editing files",
+        "content": [diff("2")],
+        "locations": [{"path": "a"}],
+    }
 
 
 def test_what_a_question_shows_is_nothing_that_its_call_put_out() -> None:

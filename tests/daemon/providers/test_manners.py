@@ -8,44 +8,66 @@ from typing import Any
 
 import pytest
 
+from mooring.core.permissions import Permissions, Policies, Policy
 from mooring.providers.manners import (
     client_meta,
     failure_in,
     is_the_models,
     request_meta,
     session_mode,
+    unasked,
     variables,
 )
 from mooring.providers.ports import ChildSpec, MCPRemote
 
 
+def under(default: Policy, **by_tool: Policy) -> Permissions:
+    return Permissions((Policies(default, by_tool),))
+
+
 def spec(agent_id: str, **fields: Any) -> ChildSpec:
-    made = {"command": ("x",), "cwd": Path("/"), "env": {}, "stderr_path": Path("/x"), **fields}
+    paths = {"cwd": Path("/"), "stderr_path": Path("/x"), "children_path": Path("/x")}
+    made = {"command": ("x",), "env": {}, **paths, **fields}
     return ChildSpec(agent_id=agent_id, **made)
 
 
 def test_an_agent_nobody_knows_is_told_nothing() -> None:
     for policy in ("always_ask", "always_allow"):
         assert session_mode("mine", policy) is None
-        assert variables("mine", policy, ["notes"]) == {}
+        assert variables("mine", under(policy), ["notes"]) == {}
     assert request_meta(spec("mine", system_prompt="Be brief.")) == {}
     assert client_meta("mine") == {}
 
 
 def test_opencode_asks_by_its_configuration() -> None:
-    rules = json.loads(variables("opencode", "always_ask", ["notes"])["OPENCODE_PERMISSION"])
-    assert rules["bash"] == rules["edit"] == rules["notes_*"] == {"*": "ask"}
+    rules = json.loads(variables("opencode", under("always_ask"), ["my notes"])["OPENCODE_PERMISSION"])
+    assert rules["bash"] == rules["edit"] == rules["my_notes_*"] == {"*": "ask"}
     assert rules["webfetch"] == "ask"
-    assert variables("opencode", "always_allow", ["notes"]) == {}
+    assert "read" not in rules
+    assert variables("opencode", under("always_allow"), ["notes"]) == {}
 
 
 def test_claude_asks_for_what_changes_something_whatever_its_settings_allow() -> None:
-    servers = (MCPRemote("notes", "http://n"),)
+    servers = (MCPRemote("my notes", "http://n"),)
     meta = request_meta(spec("claude-acp", mcp_servers=servers, system_prompt="Be brief."))
     assert meta["systemPrompt"] == {"append": "Be brief."}
     rules = meta["claudeCode"]["options"]["settings"]["permissions"]["ask"]
-    assert {"Bash", "Edit", "Write", "mcp__notes"} <= set(rules)
-    assert request_meta(spec("claude-acp", permission_policy="always_allow")) == {}
+    assert {"Bash", "Edit", "Write", "mcp__my_notes"} <= set(rules)
+    assert "Read" not in rules
+    assert request_meta(spec("claude-acp", permissions=under("always_allow"))) == {}
+
+
+def test_agents_ask_before_they_read_only_where_a_policy_names_that() -> None:
+    """Catches a policy for reading that no agent is told of: it would never ask."""
+    permissions = under("always_allow", read="always_ask", glob="always_allow")
+    meta = request_meta(spec("claude-acp", permissions=permissions))
+    rules = meta["claudeCode"]["options"]["settings"]["permissions"]["ask"]
+    assert "Read" in rules
+    assert "Glob" not in rules
+    told = json.loads(variables("opencode", permissions, [])["OPENCODE_PERMISSION"])
+    assert (told["read"], "glob" in told) == ({"*": "ask"}, False)
+    assert unasked("opencode", permissions) == unasked("claude-acp", permissions) == []
+    assert unasked("gemini", permissions) == unasked("codex-acp", permissions) == ["read"]
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,17 @@ class Said(Struct, frozen=True):
 
 
 class ToolStarted(Struct, frozen=True, kw_only=True):
-    """The agent calls a tool. Told again for a known ``call_id``, it counts as ``ToolUpdated``."""
+    """The agent calls a tool. Told again for a known ``call_id``, it counts as ``ToolUpdated``.
+
+    ``has_begun`` False: it is only announced; its arguments may still be written, or it waits to be allowed.
+    """
 
     call_id: str
     name: str
     kind: str = "other"
     input: dict[str, Any] = {}
     title: str | None = None
+    has_begun: bool = True
 
 
 class ToolUpdated(Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class ToolUpdated(Struct, frozen=True, kw_only=True):
     input: dict[str, Any] | None = None
     title: str | None = None
     text: str | None = None
+    has_begun: bool | None = None
 
 
 class ToolEnded(Struct, frozen=True, kw_only=True):

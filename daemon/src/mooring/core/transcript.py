@@ -3,11 +3,12 @@
 Text of one kind in a row is one event; it is *open* until something else takes its place, or the turn ends. Usage,
 notes and updates of calls do not take its place. A tool call is one ``agent.tool_use`` and one ``agent.tool_result``;
 the use is held back at first, since its arguments and the question about it often come after its beginning. It is told
-when the agent asks about it, when it ends or puts something out, when the agent speaks on, or by ``release``, which the
-runner calls when the agent has been silent for a moment, so that a long call is seen while it runs.
+when the agent asks about it, when it ends or has begun and puts something out, and by ``release``, which the runner
+calls when the agent has been silent for a while, so that a long call is seen while it runs; of an agent that asks
+nobody, also when the agent speaks on. A call that is only announced, without any arguments, is not released.
 
-Every question is told exactly once, as a use with ``ask``. Where the use was told already, a second one carries the
-question, and the result answers to that one.
+Every question is told exactly once, as a use with ``ask``. Where the use was told already, since the agent took long to
+ask, a second one carries the question, and the result answers to that one.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class _Call:
         self.input: dict[str, Any] = {}
         self.title: str | None = None
         self.text = ""
+        self.has_begun = False
         self.event_id: EventId | None = None
         self.asked_hash: str | None = None
         self.is_settled = True
@@ -61,10 +63,12 @@ class Transcript:
 
     Attributes:
         open: the text that is still being written, or None.
+        may_ask: whether a question may still come about a call that the agent has named.
     """
 
     def __init__(self, turn_id: TurnId, dice: Callable[[], str]) -> None:
         self.open: OpenText | None = None
+        self.may_ask = False
         self._turn_id = turn_id
         self._dice = dice
         self._open_bytes = 0
@@ -86,7 +90,7 @@ class Transcript:
                 if happening.call_id in self._over:
                     return ()
                 call = self._update(happening)
-                return self._told(call) if happening.text is not None else ()
+                return self._told(call) if call.has_begun and happening.text is not None else ()
             case hp.ToolEnded():
                 return self._close() + self._ended(happening)
             case hp.Asked():
@@ -106,8 +110,9 @@ class Transcript:
                 assert_never(happening)
 
     def release(self) -> tuple[ev.DaemonEvent, ...]:
-        """Tells the uses that are held back."""
-        return tuple(event for call in self._calls.values() for event in self._told(call))
+        """Tells the uses that are held back, but for calls of which hardly anything is known yet."""
+        known = [call for call in self._calls.values() if call.input or call.has_begun]
+        return tuple(event for call in known for event in self._told(call))
 
     def question_id(self, call_id: str) -> EventId | None:
         """The event that carries the open question about the call, or None."""
@@ -121,9 +126,9 @@ class Transcript:
         error: ev.ErrorBody | None = None,
     ) -> tuple[ev.DaemonEvent, ...]:
         """The turn's last events: what was open, questions that fall away, usage, and its end."""
-        told = [*self._close(), *self.release()]
+        told = [*self._close()]
         for call in self._calls.values():
-            told += self._settled(call, "cancelled")
+            told += self._told(call) + self._settled(call, "cancelled")
         if self._usage:
             told.append(ev.Used(id=self._id(), turn_id=self._turn_id, usage=fitting(self._usage, ASKED_BYTES)))
         if error is not None:
@@ -140,7 +145,7 @@ class Transcript:
             return ()
         told: tuple[ev.DaemonEvent, ...] = ()
         if self.open is None or self.open.event_type != _TYPES[said.kind]:
-            told = self._close() + self.release()
+            told = self._close() + (() if self.may_ask else self.release())
             self.open = OpenText(self._id(), self._turn_id, _TYPES[said.kind])
             self._open_bytes = 0
         if self._open_bytes <= FIELD_BYTES:
@@ -172,8 +177,12 @@ class Transcript:
             call.input = update.input
         if update.title is not None:
             call.title = update.title
-        if isinstance(update, hp.ToolUpdated) and update.text is not None:
-            call.text = update.text
+        match update:
+            case hp.ToolStarted():
+                call.has_begun = update.has_begun
+            case hp.ToolUpdated():
+                call.text = call.text if update.text is None else update.text
+                call.has_begun = call.has_begun if update.has_begun is None else update.has_begun
         return call
 
     def _told(self, call: _Call) -> tuple[ev.DaemonEvent, ...]:

@@ -12,16 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ..core.permissions import Permissions, Policies
 from ..edge.config import Config
 from ..edge.creds import Paths
-from ..edge.folder import Folders
+from ..edge.folder import INSTRUCTIONS, Folders
+from ..edge.workspaces import workspace_of
 from ..errors import MoorError
 from ..providers.acp import ACPProvider
-from ..providers.manners import variables
-from ..providers.ports import Ask, ChildSpec, MCPRemote, PermissionPolicy, Provider, Sink
+from ..providers.manners import request_meta, variables
+from ..providers.ports import Ask, ChildSpec, MCPRemote, Provider, Sink
 from ..providers.registry import canonical, child_env
 from ..wire.bundle import Bundle
-from ..wire.events import Block
+from ..wire.events import FileSource, UserBlock
 from ..wire.ids import EventId, SessionId, TurnId
 from .agents import Agents
 from .errand import errand
@@ -41,8 +43,11 @@ class PlanePort(Protocol):
     def bundle(self, session_id: SessionId, agent_id: str) -> Bundle:
         """What the session's folder gets."""
 
-    def turn(self, session_id: SessionId, turn_id: TurnId) -> tuple[Block, ...]:
+    def turn(self, session_id: SessionId, turn_id: TurnId) -> tuple[UserBlock, ...]:
         """What the user said."""
+
+    def file(self, session_id: SessionId, turn_id: TurnId, source: FileSource) -> bytes:
+        """A file that the user's words bring."""
 
     def upload(self, session_id: SessionId, event_id: EventId, body: bytes) -> None:
         """Puts an event aside."""
@@ -67,7 +72,8 @@ class Opener:
 
         Raises:
             MoorError: ``agent_not_found``, ``bundle_unavailable``, ``bundle_path_refused``,
-                ``bundle_variable_refused``, ``blocklist_unsupported``, ``folder_unusable``.
+                ``bundle_variable_refused``, ``blocklist_unsupported``, ``folder_unusable``,
+                ``workspace_not_allowed``, ``workspace_missing``, ``workspace_unsupported``.
             ProviderError: the child could not be had.
         """
         command = self._agents.command(agent_id)
@@ -80,6 +86,10 @@ class Opener:
         provider = self._make(self._spec(session_id, agent_id, command, bundle), sink, ask)
         await provider.open(continuation)
         return provider
+
+    async def keep(self, session_id: SessionId, turn_id: TurnId, name: str, body: bytes) -> Path:
+        """Puts a file that a turn brings where its agent can read it. Raises MoorError ``folder_unusable``."""
+        return await errand(lambda: self._folders.keep(session_id, turn_id, name, body))
 
     async def dispose(self, session_id: SessionId) -> None:
         """Removes the session's folder and log. Raises MoorError ``folder_not_removed``."""
@@ -98,25 +108,46 @@ class Opener:
             if _UNSAFE.fullmatch(variable.name):
                 why = f"The agent's definition sets {variable.name[:80]}, which a plane may not set on a laptop."
                 raise MoorError("bundle_variable_refused", why)
-        policy = stricter(bundle.permission_policy, self._config.permission_policy)
-        kept = variables(agent_id, policy, [one.name for one in bundle.mcp_servers])
+        permissions = Permissions(
+            (
+                Policies(bundle.permission_policy, bundle.permission_policies),
+                Policies(self._config.permission_policy, self._config.permission_policies),
+            )
+        )
+        kept = variables(agent_id, permissions, [one.name for one in bundle.mcp_servers])
         env = {one.name: one.value for one in bundle.env} | kept | dict(self._agents.env(agent_id))
         self._where.logs.mkdir(mode=0o700, exist_ok=True)
-        return ChildSpec(
+        spec = ChildSpec(
             command=command,
-            cwd=self._folders.make(session_id, agent_id, bundle),
+            cwd=self._cwd(session_id, agent_id, bundle),
             env=child_env(agent_id, os.environ, env),
             agent_id=agent_id,
             stderr_path=self._stderr(session_id),
+            children_path=self._where.children,
             mcp_servers=tuple(MCPRemote(name=one.name, url=one.url, transport=one.type) for one in bundle.mcp_servers),
             system_prompt=bundle.system_prompt,
-            permission_policy=policy,
+            permissions=permissions,
         )
+        if bundle.workspace is not None:
+            _refuse_what_needs_a_folder(bundle, spec)
+        return spec
+
+    def _cwd(self, session_id: SessionId, agent_id: str, bundle: Bundle) -> Path:
+        if bundle.workspace is None:
+            return self._folders.make(session_id, agent_id, bundle)
+        return workspace_of(bundle.workspace, self._config.workspaces)
 
     def _stderr(self, session_id: SessionId) -> Path:
         return self._where.logs / f"{self._folders.of(session_id).name}.log"
 
 
-def stricter(one: PermissionPolicy, other: PermissionPolicy) -> PermissionPolicy:
-    """The policy of two that allows less."""
-    return "always_ask" if "always_ask" in (one, other) else "always_allow"
+def _refuse_what_needs_a_folder(bundle: Bundle, spec: ChildSpec) -> None:
+    """Nothing is written into a workspace, so an agent that reads its instructions there would start without them."""
+    files = [one.path for one in bundle.files if one.path != INSTRUCTIONS]
+    if files or (spec.system_prompt and "systemPrompt" not in request_meta(spec)):
+        what = f"the file {files[0][:80]!r}" if files else "a system prompt"
+        why = (
+            f"The agent's definition has {what} and a workspace, and {spec.agent_id} can be given that only by a file"
+            " in the folder where it works. Let one of them go."
+        )
+        raise MoorError("workspace_unsupported", why)

@@ -25,7 +25,7 @@ from ..core import happenings as hp
 from ..core.transcript import Transcript
 from ..edge.config import AgentConfig
 from ..errors import MoorError
-from ..providers.ports import Provider, Question, TextBlock, TurnOutcome, Verdict
+from ..providers.ports import ContentBlock, Provider, Question, TurnOutcome, Verdict
 from ..wire import events as ev
 from ..wire.frames import PermissionVerdict
 from ..wire.ids import EventId, SessionId, TurnId
@@ -34,12 +34,14 @@ from .errand import errand
 from .opening import Opener, PlanePort
 from .outflow import Outflow
 from .ports import TurnOrder
+from .prompt import prompt_of
 from .questions import Questions
 
 RELEASE_S: Final = 2.0
-"""After this much silence of the agent, a tool call is told that was held back for more to be known of it (seconds).
+"""After this much silence of the agent, a tool call is told that was held back for more to be known of it (seconds)."""
 
-OpenCode takes a third of it, on a busy laptop, between naming a call and asking whether it may run it."""
+RELEASE_ASKING_S: Final = 15.0
+"""The same for an agent that may still ask whether it may run it. OpenCode takes 3 s for that on a busy laptop."""
 
 _log = logging.getLogger("mooring.turn")
 
@@ -93,7 +95,7 @@ class SessionRun:
         self._idle.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked_at = 0.0
-        self._prompt: tuple[TextBlock, ...] = ()
+        self._prompt: tuple[ContentBlock, ...] = ()
 
     # ---- what is asked
 
@@ -206,11 +208,11 @@ class SessionRun:
 
     async def _ready(self, order: TurnOrder) -> None:
         """Content and child are there when this returns."""
+        content: tuple[ev.UserBlock, ...]
         if order.content is None:
             content = await errand(lambda: self._setting.plane.turn(self.session_id, order.turn_id))
         else:
             content = order.content
-        self._prompt = tuple(TextBlock(block.text) for block in content)
         if self._provider is not None and (self._agent_id != order.agent_id or not self._provider.alive):
             await self.close()
         if self._provider is None:
@@ -220,10 +222,12 @@ class SessionRun:
             )
             self._agent_id = order.agent_id
             self._desk.remember(self.session_id, order.agent_id, self._provider.continuation)
+        setting = self._setting
+        self._prompt = await prompt_of(setting.plane, setting.opener, self.session_id, order.turn_id, content)
 
     async def _query(self, turn: _Turn) -> TurnOutcome:
         assert self._provider is not None
-        turn.is_querying = True
+        turn.is_querying, turn.transcript.may_ask = True, self._provider.may_ask
         limits = asyncio.create_task(self._watch_limits(self._provider, turn), name="limits")
         try:
             outcome = await self._provider.query(self._prompt)
@@ -278,7 +282,8 @@ class SessionRun:
             self._desk.grow(self.session_id, turn.transcript.open)
         if turn.release is not None:
             turn.release.cancel()
-        turn.release = asyncio.get_running_loop().call_later(RELEASE_S, self._release, turn)
+        release_s = RELEASE_ASKING_S if turn.transcript.may_ask else RELEASE_S
+        turn.release = asyncio.get_running_loop().call_later(release_s, self._release, turn)
         self._setting.poke()
 
     def _release(self, turn: _Turn) -> None:

@@ -32,15 +32,16 @@ from acp.schema import (
     NewSessionResponse,
     PermissionOption,
     PermissionOptionKind,
+    PromptCapabilities,
     PromptResponse,
     ResumeSessionResponse,
     SessionCapabilities,
     SessionResumeCapabilities,
-    TextContentBlock,
     ToolCallUpdate,
 )
 
 from .. import __version__
+from .blocks import described
 from .commands import Command, parse
 from .history import Exchange, History
 
@@ -74,7 +75,9 @@ class EchoAgent:
         return InitializeResponse(
             protocol_version=PROTOCOL_VERSION,
             agent_capabilities=AgentCapabilities(
-                load_session=True, session_capabilities=SessionCapabilities(resume=SessionResumeCapabilities())
+                load_session=True,
+                prompt_capabilities=PromptCapabilities(image=True, embedded_context=True),
+                session_capabilities=SessionCapabilities(resume=SessionResumeCapabilities()),
             ),
             agent_info=Implementation(name="moor-echo-agent", version=__version__),
         )
@@ -104,7 +107,7 @@ class EchoAgent:
         history = self._histories.get(session_id)
         if history is None:
             raise RequestError.resource_not_found(session_id)
-        text = "\n".join(block.text for block in prompt if isinstance(block, TextContentBlock))
+        text = "\n".join(map(described, prompt))
         history.exchanges.append(Exchange(text))
         history.save()
         turn = _Turn(self._connected(), history)
@@ -231,6 +234,7 @@ class _Turn:
 
     async def _start(self, call_id: str, command: Command) -> None:
         start = start_tool_call(call_id, command.text, kind="other", status="pending", raw_input=command.arguments)
+        start.field_meta = {"toolName": command.text}
         await self._client.session_update(self._history.session_id, start)
 
     async def _finish(self, call_id: str, command: Command, remark: str = "") -> None:

@@ -15,11 +15,14 @@ from typing import Final
 
 from ..errors import MoorError
 from ..wire.bundle import Bundle, BundleFile
-from ..wire.ids import SessionId
+from ..wire.ids import SessionId, TurnId
 from .creds import Paths, make_home
 
 INSTRUCTIONS: Final = "AGENTS.md"
 """Where agents look for instructions, unless they have a name of their own for it."""
+
+ATTACHMENTS: Final = ".attachments"
+"""Where in a session's folder the files are that its messages bring."""
 
 _READERS: Final = {"claude-acp": "CLAUDE.md", "gemini": "GEMINI.md"}
 """Agents that read another file. Both understand ``@path`` as an import of another file."""
@@ -41,9 +44,7 @@ class Folders:
         Raises:
             MoorError: ``bad_session_id``: it can't be a folder's name.
         """
-        if not _ID.fullmatch(session_id):
-            raise MoorError("bad_session_id", f"{session_id[:80]!r} can't be the name of a session's folder.")
-        return self._where.sessions / session_id
+        return self._where.sessions / _checked_id(session_id)
 
     def make(self, session_id: SessionId, agent_id: str, bundle: Bundle) -> Path:
         """The session's folder; a new one gets the bundle's files, one that exists stays as its agent left it.
@@ -76,6 +77,35 @@ class Folders:
             raise MoorError("folder_unusable", why) from exc
         return folder
 
+    def keep(self, session_id: SessionId, turn_id: TurnId, name: str, body: bytes) -> Path:
+        """Writes what a turn's message brings into the session's folder, beside what its agent does there.
+
+        Args:
+            session_id: whose; where the agent works elsewhere, the folder is made for this.
+            turn_id: of whose message.
+            name: a plain file's name, told from those of the message's other files.
+            body: the file's bytes.
+
+        Raises:
+            MoorError: ``folder_unusable``, ``bad_session_id``.
+        """
+        here = self.of(session_id)
+        make_home(self._where)
+        try:
+            here.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for part in (ATTACHMENTS, _checked_id(turn_id)):
+                here = here / part
+                if here.is_symlink():
+                    here.unlink()
+                here.mkdir(mode=0o700, exist_ok=True)
+            # A turn that is prepared again after the daemon's death finds its own file.
+            (here / name).unlink(missing_ok=True)
+            _create(here / name, 0o600, body)
+        except OSError as exc:
+            why = f"A file for session {session_id} could not be written: {exc.strerror or exc}."
+            raise MoorError("folder_unusable", why) from exc
+        return here / name
+
     def remove(self, session_id: SessionId) -> None:
         """Removes the session's folder with all that is in it, and follows no link out of it. None there: nothing.
 
@@ -103,6 +133,12 @@ class Folders:
             for entry in self._where.sessions.iterdir():
                 if entry.name.startswith((_NEW, _GONE)):
                     shutil.rmtree(entry, ignore_errors=True)
+
+
+def _checked_id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise MoorError("bad_session_id", f"{text[:80]!r} can't be the name of a session's folder.")
+    return text
 
 
 def _checked(file: BundleFile) -> PurePosixPath:
@@ -134,14 +170,17 @@ def _write(root: Path, path: PurePosixPath, file: BundleFile) -> None:
         if here.is_symlink() or (here.exists() and not here.is_dir()):
             raise _refused(file.path, "one of its folders is a file")
         here.mkdir(mode=0o700, exist_ok=True)
-    target = here / path.name
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        handle = os.open(target, flags, 0o700 if file.executable else 0o600)
+        _create(here / path.name, 0o700 if file.executable else 0o600, file.content.encode())
     except FileExistsError as exc:
         raise _refused(file.path, "something else of that name is in the bundle") from exc
-    with os.fdopen(handle, "wb") as opened:
-        opened.write(file.content.encode())
+
+
+def _create(target: Path, mode: int, body: bytes) -> None:
+    """Writes a new file, over nothing and through no link. Raises FileExistsError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(target, flags, mode), "wb") as opened:
+        opened.write(body)
 
 
 def _instructions(agent_id: str, bundle: Bundle) -> list[BundleFile]:

@@ -6,7 +6,9 @@ nothing twice, or a POST with an idempotency key, may be repeated after a lost a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -18,7 +20,7 @@ from urllib3.util import Retry, Timeout, make_headers
 
 from .. import __version__
 from ..errors import EXIT_FAILED, MoorError
-from .network import proxy_for, tls_context
+from .network import is_exposed, proxy_for, tls_context
 
 CONNECT_S: Final = 10.0
 READ_S: Final = 35.0
@@ -134,6 +136,24 @@ class Channel:
             raise refusal(response.status, content)
         return content
 
+    def download(self, path: str) -> bytes:
+        """The bytes at a path, or at the address to which it sends; the secret does not go there.
+
+        Raises:
+            PlaneError: the plane refused.
+            Unreachable: no answer came.
+            MoorError: ``file_unavailable``: the address gives no bytes; ``bad_answer``: it must not be asked.
+        """
+        response = self._request(
+            "GET", path, None, None, None, preload=True, more={"accept": "application/octet-stream"}
+        )
+        content: bytes = response.data
+        if response.status in (302, 307):
+            return self._elsewhere(response.headers.get("location", ""))
+        if response.status != 200:
+            raise refusal(response.status, content)
+        return content
+
     def open(self, path: str, *, query: Mapping[str, str], headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """A GET whose body is read as it comes; the caller closes it. Raises as ``ask`` does."""
         response = self._request("GET", path, query, None, None, preload=False, more=headers)
@@ -180,6 +200,31 @@ class Channel:
         except HTTPError as exc:
             raise Unreachable(self.server_url, _reason(exc)) from exc
 
+    def _elsewhere(self, url: str) -> bytes:
+        """The bytes at an address that the plane gives out. It is as good as a secret: nothing repeats it."""
+        if urlsplit(url).scheme not in ("http", "https") or (is_exposed(url) and not is_exposed(self.server_url)):
+            raise MoorError("bad_answer", "The plane sends to an address that this laptop must not ask.")
+        host, pool = urlsplit(url).hostname or "", _pool(url)
+        ask = partial(
+            pool.request,
+            "GET",
+            url,
+            headers={"user-agent": self._headers["user-agent"]},
+            redirect=False,
+            timeout=Timeout(connect=CONNECT_S, read=READ_S),
+            retries=False,  # urllib3 would log the address with each one.
+        )
+        try:
+            response = _asked_again(ask, self._attempts)
+        except HTTPError as exc:
+            raise Unreachable(host, "no bytes came from there") from exc
+        finally:
+            pool.clear()
+        if response.status != 200:
+            raise MoorError("file_unavailable", f"{host} answered with status {response.status} instead of the file.")
+        content: bytes = response.data
+        return content
+
     def _retries(self, method: str, has_key: bool) -> Retry:
         again = self._attempts - 1
         repeatable = method in _IDEMPOTENT or has_key
@@ -208,6 +253,16 @@ def refusal(status: int, content: bytes) -> PlaneError:
     code = fault.error.code or {401: "unauthorized", 403: "forbidden", 404: "not_found"}.get(status, "plane_error")
     message = fault.error.message or f"The plane answered with status {status}."
     return PlaneError(code, message, status=status, request_id=fault.request_id)
+
+
+def _asked_again(ask: Callable[[], urllib3.BaseHTTPResponse], attempts: int) -> urllib3.BaseHTTPResponse:
+    """The first answer that is final, or what the last of some attempts brings. Raises HTTPError."""
+    for _ in range(attempts - 1):
+        with contextlib.suppress(HTTPError):
+            response = ask()
+            if not is_retryable("GET", response.status):
+                return response
+    return ask()
 
 
 def _pool(server_url: str) -> urllib3.PoolManager:

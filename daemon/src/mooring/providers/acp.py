@@ -23,13 +23,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from acp import PROTOCOL_VERSION, RequestError
-from acp.schema import ClientCapabilities, Implementation, InitializeResponse, PromptResponse, TextContentBlock
+from acp.schema import (
+    ClientCapabilities,
+    Implementation,
+    InitializeResponse,
+    PromptCapabilities,
+    PromptResponse,
+)
 from pydantic import ValidationError
 
 from .. import __version__
 from ..core.happenings import ContextLost, Happening, Noted, Said, Used
 from .acp_child import ACPChild
 from .acp_client import ACPClient
+from .acp_prompt import prompt_blocks, taken
 from .acp_session import (
     ACPServer,
     Continuation,
@@ -43,7 +50,7 @@ from .acp_session import (
     ways_back,
 )
 from .acp_translate import Translator
-from .manners import client_meta, is_the_models, request_meta, session_mode
+from .manners import client_meta, is_the_models, request_meta, session_mode, unasked
 from .ports import Activity, Ask, ChildSpec, ContentBlock, ErrorCode, ProviderError, Sink, TurnError, TurnOutcome
 
 FAILED_OPEN_TERM_S: Final = 2.0
@@ -66,10 +73,11 @@ class ACPProvider:
 
     def __init__(self, spec: ChildSpec, sink: Sink, ask: Ask) -> None:
         self._spec, self._sink = spec, sink
-        self._translator = Translator()
-        self._client = ACPClient(self._translator, self._tell, ask, policy=spec.permission_policy, cwd=spec.cwd)
+        self._translator = Translator(spec.agent_id)
+        self._client = ACPClient(self._translator, self._tell, ask, spec)
         self._child: ACPChild | None = None
         self._continuation: Continuation | None = None
+        self._takes = PromptCapabilities()
         self._turn: asyncio.Task[PromptResponse] | None = None
         self._has_prompted = False
         self._is_cancelling = False
@@ -87,6 +95,11 @@ class ACPProvider:
     def alive(self) -> bool:
         """See ``ports.Provider``."""
         return self._child is not None and self._child.is_alive and not self._has_ended
+
+    @property
+    def may_ask(self) -> bool:
+        """See ``ports.Provider``."""
+        return self._spec.permissions.strictest == "always_ask"
 
     def activity(self) -> Activity:
         """See ``ports.Provider``."""
@@ -115,7 +128,7 @@ class ACPProvider:
         self._has_prompted, self._is_cancelling = True, False
         self._translator.begin_turn()
         self._client.listen()
-        blocks: list[Any] = [TextContentBlock(type="text", text=block.text) for block in prompt]
+        blocks = prompt_blocks(prompt, self._takes)
         sent = self._child.connection.prompt(session_id=self._continuation.session_id, prompt=blocks)
         self._turn = asyncio.get_running_loop().create_task(sent, name="acp prompt")
         try:
@@ -177,9 +190,12 @@ class ACPProvider:
         if hello.protocol_version != PROTOCOL_VERSION:
             text = f"The agent speaks ACP version {hello.protocol_version}; this daemon speaks {PROTOCOL_VERSION}."
             raise ProviderError("agent_failed", text)
+        self._takes = taken(hello.agent_capabilities)
         servers, refused = mcp_servers(self._spec.mcp_servers, hello.agent_capabilities)
         for name in refused:
             self._tell(Noted("mcp_server_unsupported", name))
+        for tool in unasked(self._spec.agent_id, self._spec.permissions):
+            self._tell(Noted("policy_not_kept", tool))
         session_id, lost = None, None
         if continuation is not None:
             session_id, lost = await self._take_up(child, hello, continuation, servers)
@@ -195,7 +211,7 @@ class ACPProvider:
 
     async def _keep_policy(self, child: ACPChild, session_id: str) -> None:
         """Sets the mode in which the agent keeps the session's policy; one that can't must not run under it."""
-        policy = self._spec.permission_policy
+        policy = self._spec.permissions.strictest
         if (mode := session_mode(self._spec.agent_id, policy)) is None:
             return
         try:
@@ -292,7 +308,9 @@ class ACPProvider:
         if not self._has_prompted or params.get("sessionId", ours) != ours:
             return
         update = params.get("update", params)
-        for happening in self._translator.update(params):
+        happenings = self._translator.update(params)
+        self._client.updated()
+        for happening in happenings:
             if isinstance(happening, Said) and not is_the_models(self._spec.agent_id, update):
                 # It may be the error with which the turn is about to fail, and no answer.
                 self._aside.append(happening)

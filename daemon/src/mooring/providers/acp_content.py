@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 MAX_DIFF_LINES: Final = 5_000
@@ -23,7 +23,10 @@ _RAW_TEXT_KEYS: Final = ("output", "stdout", "text", "content", "error", "messag
 
 
 def block_text(block: object) -> str:
-    """Returns what a content block says: text as it is, a link or resource as text, other kinds as their name."""
+    """Returns what a content block says: text as it is, a link or resource as text, other kinds as what they are.
+
+    An agent's words are text alone in our events (as in the API), so of an image there is what it was and how large.
+    """
     if not isinstance(block, Mapping):
         return ""
     match block.get("type"):
@@ -35,19 +38,21 @@ def block_text(block: object) -> str:
             resource = block.get("resource")
             if not isinstance(resource, Mapping):
                 return ""
-            return _string(resource.get("text")) or f"[resource {_string(resource.get('uri'))}]"
+            return _string(resource.get("text")) or _stand_in("resource", resource, resource.get("blob"))
         case str(kind):
-            return f"[{kind} {_string(block.get('mimeType'))}]".replace(" ]", "]")
+            return _stand_in(kind, block, block.get("data"))
         case _:
             return ""
 
 
 def content_text(contents: object) -> str:
-    """Returns a tool call's content as one text, diffs in unified form; a terminal's output is in ``_meta``."""
-    if not isinstance(contents, list):
-        return ""
-    parts = [_part(content) for content in contents if isinstance(content, Mapping)]
-    return "\n".join(part for part in parts if part)
+    """Returns what a tool call's content says, without diffs; a terminal's output is in ``_meta``."""
+    return _joined(contents, _said)
+
+
+def content_diff(contents: object) -> str:
+    """Returns the changes of files in a tool call's content, in unified form."""
+    return _joined(contents, _changed)
 
 
 def terminal_names(contents: object) -> str:
@@ -65,6 +70,10 @@ def raw_text(raw: object) -> str:
     if isinstance(raw, str):
         return raw
     if isinstance(raw, Mapping):
+        # What an MCP server's tool gave, as Codex hands it on.
+        result = raw.get("result")
+        if isinstance(result, Mapping) and (said := _joined(result.get("content"), _said)):
+            return said
         for key in _RAW_TEXT_KEYS:
             if isinstance(value := raw.get(key), str) and value:
                 return value
@@ -79,15 +88,10 @@ def raw_input(raw: object) -> dict[str, Any] | None:
 
 
 def tool_name(update: Mapping[str, Any]) -> str:
-    """Returns the best name for a call's tool. ACP has no field for it: adapters say it in ``_meta`` or in the title.
+    """Returns the best name for a call's tool where the agent tells none.
 
     A title that is a sentence or a command line is no name; then the kind is, unless it says nothing ("other").
     """
-    meta = update.get("_meta")
-    if isinstance(meta, Mapping):
-        for part in (meta, *(value for value in meta.values() if isinstance(value, Mapping))):
-            if isinstance(name := part.get("toolName"), str) and name:
-                return name
     title = _string(update.get("title")).strip()
     if _IDENTIFIER.match(title):
         return title[:MAX_NAME]
@@ -106,19 +110,36 @@ def unified_diff(path: str, old: str | None, new: str) -> str:
     return "\n".join(difflib.unified_diff(before, after, source, path, lineterm=""))
 
 
-def _part(content: Mapping[str, Any]) -> str:
+def _joined(contents: object, part: Callable[[Mapping[str, Any]], str]) -> str:
+    if not isinstance(contents, list):
+        return ""
+    parts = [part(content) for content in contents if isinstance(content, Mapping)]
+    return "\n".join(one for one in parts if one)
+
+
+def _said(content: Mapping[str, Any]) -> str:
     match content.get("type"):
         case "content":
             return block_text(content.get("content"))
-        case "diff":
-            old = content.get("oldText")
-            return unified_diff(
-                _string(content.get("path")), old if isinstance(old, str) else None, _string(content.get("newText"))
-            )
-        case "terminal":
+        case "diff" | "terminal":
             return ""
         case _:
             return block_text(content)
+
+
+def _changed(content: Mapping[str, Any]) -> str:
+    if content.get("type") != "diff":
+        return ""
+    old = content.get("oldText")
+    path, new = _string(content.get("path")), _string(content.get("newText"))
+    return unified_diff(path, old if isinstance(old, str) else None, new)
+
+
+def _stand_in(kind: str, block: Mapping[str, Any], data: object) -> str:
+    """What stands for content that is no text: its kind, where it is, its type, and its size if it was sent along."""
+    size = f"{len(data) * 3 // 4 / 1024:.1f} KB" if isinstance(data, str) and data else ""
+    parts = [_string(block.get("uri")), _string(block.get("mimeType")), size]
+    return f"[{' '.join([kind, ', '.join(part for part in parts if part)]).strip()}]"
 
 
 def _string(value: object) -> str:

@@ -120,5 +120,10 @@ def stop_reason_of(exc: ValidationError) -> str | None:
 
 
 def used_in(response: PromptResponse) -> dict[str, Any]:
-    """Returns the tokens that a prompt response tells of; empty = none."""
-    return response.usage.model_dump(mode="json", exclude_none=True, exclude={"field_meta"}) if response.usage else {}
+    """Returns the tokens that a prompt response tells of; empty = none. Gemini CLI tells them in ``_meta`` alone."""
+    if response.usage:
+        return response.usage.model_dump(mode="json", exclude_none=True, exclude={"field_meta"})
+    found: object = response.field_meta
+    for key in ("quota", "token_count"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -7,6 +7,7 @@ ended:
 - whatever names an unknown call opens it (``ToolStarted``);
 - what changes an open one is told (``ToolUpdated``), repeats are not;
 - ``completed`` or ``failed`` ends it (``ToolEnded``), as does the end of the turn;
+- the changes of files that it shows before are its result only if it completes: until then they are what it would do;
 - an ended one is silent, also in the next turn until a ``tool_call`` uses its id anew.
 
 Updates are read as JSON and not through the library's models, because those refuse a whole update for one value that
@@ -21,10 +22,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from ..core.happenings import Happening, Noted, Planned, Said, ToolEnded, ToolStarted, ToolUpdated, Used
-from .acp_content import block_text, content_text, raw_input, raw_text, terminal_names, tool_name
+from .acp_content import block_text, content_diff, content_text, raw_input, raw_text, terminal_names, tool_name
 from .manners import failure_in
+from .tools import told_name
 
 ENDED_BY_TURN: Final = "The turn ended before this call gave a result."
+DENIED: Final = "This call was denied."
 
 MAX_SHOWN: Final = 16_000
 """Characters of a call's text told while it runs: each update tells the whole anew. A longer one comes with the end."""
@@ -42,9 +45,15 @@ class Call:
     """What is known of one tool call.
 
     Attributes:
-        text: its content as shown last; None = none yet.
+        told: the name of its tool, where the agent tells that on purpose.
+        announced: the title with which it was announced before there was anything to put into it, or None.
+        has_begun: whether it is more than announced.
+        shown: the newest of what it shows, by ACP's fields ``content`` and ``locations``.
+        diff: the changes of files that it has shown last, in unified form; None = none yet.
+        text: what else its content has shown last; None = nothing yet.
         terminal: pieces of what its terminal put out.
         terminal_length: characters in them.
+        is_denied: whether a person, or nobody in time, has denied it.
     """
 
     call_id: str
@@ -52,16 +61,27 @@ class Call:
     kind: str = "other"
     title: str | None = None
     input: dict[str, Any] = field(default_factory=dict)
+    told: str | None = None
+    announced: str | None = None
+    has_begun: bool = True
+    shown: dict[str, Any] = field(default_factory=dict)
+    diff: str | None = None
     text: str | None = None
     terminal: list[str] = field(default_factory=list)
     terminal_length: int = 0
+    is_denied: bool = False
     is_ended: bool = False
 
 
 class Translator:
-    """What has to be remembered of a conversation to tell its happenings; one for each child."""
+    """What has to be remembered of a conversation to tell its happenings; one for each child.
 
-    def __init__(self) -> None:
+    Args:
+        agent_id: whose, canonical; some agents tell more than ACP has fields for.
+    """
+
+    def __init__(self, agent_id: str = "") -> None:
+        self._agent_id = agent_id
         self._calls: dict[str, Call] = {}
         self._late: set[str] = set()
         self._unrecognised: set[str] = set()
@@ -79,7 +99,7 @@ class Translator:
     def end_turn(self) -> list[Happening]:
         """Ends the calls that the agent left open."""
         still_open = [call for call in self._calls.values() if not call.is_ended]
-        return [_end(call, "".join(call.terminal) or call.text or ENDED_BY_TURN, True) for call in still_open]
+        return [_end(call, "".join(call.terminal) or call.text or _why_none(call), True) for call in still_open]
 
     def update(self, update: object) -> list[Happening]:
         """Returns what an update means, be it the update itself or the notification's params around it."""
@@ -112,8 +132,8 @@ class Translator:
     def asked(self, tool_call: Mapping[str, Any]) -> tuple[list[Happening], Call]:
         """Takes the call that a permission question is about, which may be the first that is heard of it.
 
-        A status in it is not believed: what waits for a permission has not ended. Nor is its content anything that the
-        call put out: it shows what is asked.
+        A status in it is not believed: what waits for a permission has not ended. Nor is text in its content anything
+        that the call put out: it shows what is asked.
 
         Returns:
             What it means, and the call with all that is known of it.
@@ -121,7 +141,9 @@ class Translator:
         call_id = str(tool_call.get("toolCallId"))
         known = {**tool_call, "toolCallId": call_id, "status": None, "content": None}
         happenings = self._tool_call(known, is_start=True)
-        return happenings, self._calls[call_id]
+        call = self._calls[call_id]
+        _remember(call, tool_call)
+        return happenings, call
 
     def _tool_call(self, update: Mapping[str, Any], *, is_start: bool) -> list[Happening]:
         call_id = update.get("toolCallId")
@@ -138,6 +160,7 @@ class Translator:
         else:
             happenings = _change(call, update)
         call = self._calls[call_id]
+        _remember(call, update)
         if shown := _show(call, update):
             happenings.append(shown)
         status = update.get("status")
@@ -146,13 +169,25 @@ class Translator:
         return happenings
 
     def _start(self, call_id: str, update: Mapping[str, Any]) -> list[Happening]:
-        call = Call(call_id, tool_name(update), input=raw_input(update.get("rawInput")) or {})
+        told = told_name(self._agent_id, update)
+        call = Call(call_id, told or tool_name(update), input=raw_input(update.get("rawInput")) or {}, told=told)
         if isinstance(kind := update.get("kind"), str):
             call.kind = kind
         if isinstance(title := update.get("title"), str):
             call.title = title
+        if update.get("status") == "pending":
+            call.has_begun, call.announced = False, call.title
         self._calls[call_id] = call
-        return [ToolStarted(call_id=call_id, name=call.name, kind=call.kind, input=call.input, title=call.title)]
+        return [
+            ToolStarted(
+                call_id=call_id,
+                name=call.name,
+                kind=call.kind,
+                input=call.input,
+                title=call.title,
+                has_begun=call.has_begun,
+            )
+        ]
 
     def _unknown(self, kind: str) -> list[Happening]:
         if kind in self._unrecognised:
@@ -162,10 +197,13 @@ class Translator:
 
 
 def question_input(call: Call, tool_call: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a person decides on: the call's arguments, or if there are none, all that the agent shows of it."""
+    """Returns what a person decides on: the call's arguments, or if there are none, all that the agent shows of it.
+
+    Codex shows the changes of files when it begins a call, and names only the files when it asks.
+    """
     if call.input:
         return call.input
-    shown = {key: tool_call.get(key) for key in ("title", "content", "locations")}
+    shown = {"title": tool_call.get("title"), **call.shown}
     return {key: value for key, value in shown.items() if value}
 
 
@@ -176,10 +214,18 @@ def _change(call: Call, update: Mapping[str, Any]) -> list[Happening]:
     new_title = title if isinstance(title, str) and title != call.title else None
     # Some agents send empty arguments along with each change of status.
     new_input = arguments if arguments and arguments != call.input else None
-    if new_kind is None and new_title is None and new_input is None:
+    begins = True if update.get("status") == "in_progress" and not call.has_begun else None
+    if new_kind is None and new_title is None and new_input is None and begins is None:
         return []
     call.kind, call.title, call.input = new_kind or call.kind, new_title or call.title, new_input or call.input
-    return [ToolUpdated(call_id=call.call_id, kind=new_kind, title=new_title, input=new_input)]
+    call.has_begun = call.has_begun or begins is True
+    return [ToolUpdated(call_id=call.call_id, kind=new_kind, title=new_title, input=new_input, has_begun=begins)]
+
+
+def _remember(call: Call, update: Mapping[str, Any]) -> None:
+    """Keeps what is shown of a call, for a question about it and for its result."""
+    call.shown |= {key: update[key] for key in ("content", "locations") if update.get(key)}
+    call.diff = content_diff(update.get("content")) or call.diff
 
 
 def _show(call: Call, update: Mapping[str, Any]) -> ToolUpdated | None:
@@ -210,10 +256,17 @@ def _hear_terminal(call: Call, meta: object) -> None:
 
 def _result(call: Call, update: Mapping[str, Any]) -> str:
     content = update.get("content")
-    said_last = content_text(content) or raw_text(update.get("rawOutput"))
+    said_last = content_text(content) or raw_text(update.get("rawOutput")) or "".join(call.terminal)
     # An empty list takes back what was shown before, such as Gemini's preview of a command.
-    shown = None if content == [] else call.text
-    return said_last or "".join(call.terminal) or shown or terminal_names(content)
+    said = said_last or (None if content == [] else call.text)
+    if update.get("status") == "failed":
+        return said or terminal_names(content) or (DENIED if call.is_denied else "")
+    diff = None if content == [] else call.diff
+    return "\n".join(part for part in (said, diff) if part) or terminal_names(content)
+
+
+def _why_none(call: Call) -> str:
+    return DENIED if call.is_denied else ENDED_BY_TURN
 
 
 def _end(call: Call, text: str, is_error: bool) -> ToolEnded:

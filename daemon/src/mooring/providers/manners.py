@@ -23,9 +23,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from .ports import ChildSpec, PermissionPolicy
+from ..core.permissions import Permissions, Policy, plain
+from .ports import ChildSpec
 
-_MODES: Final[Mapping[tuple[str, PermissionPolicy], str]] = MappingProxyType(
+_MODES: Final[Mapping[tuple[str, Policy], str]] = MappingProxyType(
     {
         ("claude-acp", "always_ask"): "default",
         ("codex-acp", "always_ask"): "read-only",
@@ -37,8 +38,18 @@ _MODES: Final[Mapping[tuple[str, PermissionPolicy], str]] = MappingProxyType(
 _CLAUDE_TOOLS: Final = ("Bash", "Edit", "NotebookEdit", "WebFetch", "WebSearch", "Write")
 """Claude's tools that change something or reach out."""
 
+_CLAUDE_READERS: Final[Mapping[str, str]] = MappingProxyType({"glob": "Glob", "grep": "Grep", "read": "Read"})
+"""Its other tools, which it is told to ask about only where a policy names them."""
+
 _OPENCODE_RULES: Final = ("bash", "edit", "external_directory", "task")
 """OpenCode's permissions for the same. As objects they are merged into the owner's rules and leave the finer ones."""
+
+_OPENCODE_READERS: Final = ("glob", "grep", "read")
+
+_NEVER_ASKED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"codex-acp": ("glob", "grep", "read", "web_search"), "gemini": ("glob", "grep", "read", "web_search")}
+)
+"""Tools that an agent uses without asking, whatever it is told."""
 
 _OPENCODE_ACTIONS: Final = ("codesearch", "webfetch", "websearch")
 """Those of its permissions that are one word; given an object it drops the whole configuration."""
@@ -53,23 +64,35 @@ _CODEX_CLIENT: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def session_mode(agent_id: str, policy: PermissionPolicy) -> str | None:
+def session_mode(agent_id: str, policy: Policy) -> str | None:
     """Returns the session mode in which the agent keeps the policy; None = its own will do."""
     return _MODES.get((agent_id, policy))
 
 
-def variables(agent_id: str, policy: PermissionPolicy, mcp_servers: Sequence[str]) -> dict[str, str]:
-    """Returns the variables that bring an agent's child to keep the policy.
+def unasked(agent_id: str, permissions: Permissions) -> list[str]:
+    """Returns the tools that are to be asked about by name and that this agent uses without asking."""
+    return sorted(permissions.named.intersection(_NEVER_ASKED.get(agent_id, ())))
+
+
+def variables(agent_id: str, permissions: Permissions, mcp_servers: Sequence[str]) -> dict[str, str]:
+    """Returns the variables that bring an agent's child to ask what it has to.
 
     Args:
         agent_id: canonical id.
-        policy: which.
+        permissions: what holds.
         mcp_servers: names of the servers that the session gets.
     """
-    if agent_id != "opencode" or policy != "always_ask":
+    if agent_id != "opencode" or permissions.strictest != "always_ask":
         return {}
-    rules = {name: {"*": "ask"} for name in (*_OPENCODE_RULES, *(f"{server}_*" for server in mcp_servers))}
+    readers = [name for name in _OPENCODE_READERS if name in permissions.named]
+    names = (*_OPENCODE_RULES, *readers, *(f"{plain(server)}_*" for server in mcp_servers))
+    rules = {name: {"*": "ask"} for name in names}
     return {"OPENCODE_PERMISSION": json.dumps({**rules, **dict.fromkeys(_OPENCODE_ACTIONS, "ask")})}
+
+
+def tells_arguments_late(agent_id: str) -> bool:
+    """Returns whether the agent may tell what a call is given after it has asked whether it may be run."""
+    return agent_id == "opencode"
 
 
 def request_meta(spec: ChildSpec) -> dict[str, Any]:
@@ -79,8 +102,9 @@ def request_meta(spec: ChildSpec) -> dict[str, Any]:
     meta: dict[str, Any] = {}
     if spec.system_prompt:
         meta["systemPrompt"] = {"append": spec.system_prompt}
-    if spec.permission_policy == "always_ask":
-        rules = [*_CLAUDE_TOOLS, *(f"mcp__{server.name}" for server in spec.mcp_servers)]
+    if spec.permissions.strictest == "always_ask":
+        readers = [rule for tool, rule in _CLAUDE_READERS.items() if tool in spec.permissions.named]
+        rules = [*_CLAUDE_TOOLS, *readers, *(f"mcp__{plain(server.name)}" for server in spec.mcp_servers)]
         meta["claudeCode"] = {"options": {"settings": {"permissions": {"ask": rules}}}}
     return meta
 
