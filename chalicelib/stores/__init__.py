@@ -47,9 +47,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     models: tuple[type[Model], ...]
 
 
-def open_tables(
-    prefix: str, host: str | None = None, region: str | None = None, bucket: str | None = None
-) -> Tables:
+def open_tables(prefix: str, host: str | None = None, region: str | None = None, bucket: str | None = None) -> Tables:
     """The stores of the plane whose tables' names begin with ``prefix``. Cheap: sends nothing, makes no client.
 
     Args:

@@ -165,7 +165,7 @@ class SessionStatusRescheduled(_Event, frozen=True, tag="session.status_reschedu
 
 
 class SessionUpdated(_Event, frozen=True, tag="session.updated"):
-    """Somebody changed what a session is called by. Both fields are as they are now; ``changed`` names those changed."""
+    """Somebody changed what a session is called by. Both fields say how it is now; ``changed`` names which changed."""
 
     title: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
