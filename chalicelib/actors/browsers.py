@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from ..core.access import KeyPrincipal, csrf_token, token_hash
@@ -51,16 +53,7 @@ class Browsers:
     def sign_in(self, asking: KeyPrincipal) -> SignedIn:
         """Gives a browser a cookie for the key that it has shown."""
         cookie = f"moor_bs_{self._clock.token(PASS_BYTES)}"
-        expires_at = self._until(asking, COOKIE_TTL_S)
-        self._passes.put(
-            Pass(
-                pass_hash=token_hash(cookie),
-                kind="cookie",
-                tenant_id=asking.tenant_id,
-                key_hash=asking.key_hash,
-                expires_at=expires_at,
-            )
-        )
+        expires_at = self._keep(asking, cookie, "cookie", COOKIE_TTL_S)
         return SignedIn(cookie, csrf_token(cookie), expires_at)
 
     def sign_out(self, cookie: str) -> None:
@@ -71,19 +64,28 @@ class Browsers:
         """Gives out a ticket to one session. Raises NotFound ``session_not_found``."""
         self._sessions.head(asking.tenant_id, session_id)
         ticket = f"moor_tk_{self._clock.token(PASS_BYTES)}"
-        expires_at = self._until(asking, TICKET_TTL_S)
+        expires_at = self._keep(asking, ticket, "ticket", TICKET_TTL_S, session_id)
+        return Ticket(ticket, expires_at)
+
+    def _keep(
+        self,
+        asking: KeyPrincipal,
+        secret: str,
+        kind: Literal["cookie", "ticket"],
+        ttl_s: float,
+        session_id: SessionId | None = None,
+    ) -> float:
+        """Writes a pass down. Returns until when it counts: never longer than the key behind it (epoch seconds)."""
+        latest = self._clock.now() + ttl_s
+        expires_at = latest if asking.expires_at is None else min(latest, asking.expires_at)
         self._passes.put(
             Pass(
-                pass_hash=token_hash(ticket),
-                kind="ticket",
+                pass_hash=token_hash(secret),
+                kind=kind,
                 tenant_id=asking.tenant_id,
                 key_hash=asking.key_hash,
                 expires_at=expires_at,
                 session_id=session_id,
             )
         )
-        return Ticket(ticket, expires_at)
-
-    def _until(self, asking: KeyPrincipal, ttl_s: float) -> float:
-        latest = self._clock.now() + ttl_s
-        return latest if asking.expires_at is None else min(latest, asking.expires_at)
+        return expires_at
