@@ -8,8 +8,8 @@ A view's parameters are those of its path, and of these whichever it needs, each
     headers  a Struct of the headers that matter
 
 It returns a Struct, which goes out as JSON, or a ``Response`` (``Annotated[Response, X]`` where its body is an ``X``).
-What it raises becomes an error's answer. The same
-signatures are what the OpenAPI document is made of, so that it says what is parsed.
+What it raises becomes an error's answer. The same signatures are what the OpenAPI document is made of, so that it says
+what is parsed.
 """
 
 from __future__ import annotations
