@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 import threading
@@ -29,6 +28,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from infra.local import journal
+from infra.local.leaving import Leaving
 from infra.local.moto_child import LOCK_FILE, STATE_FILE, WHO_PATH
 from infra.local.moto_state import MotoState
 
@@ -144,19 +144,17 @@ def _serve(options: argparse.Namespace, state: MotoState) -> None:
     who = {"pid": os.getpid(), "port": port, "token": token}
     front = _Front(state, who)
     server = make_server("127.0.0.1", port, front, threaded=True, request_handler=_Handler, fd=listener.fileno())
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    leaving = Leaving()
     threading.Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_S,), name="serve", daemon=True).start()
     if options.end_with_stdin:
-        threading.Thread(target=_watch_stdin, args=(stopping,), name="stdin", daemon=True).start()
+        threading.Thread(target=_watch_stdin, args=(leaving,), name="stdin", daemon=True).start()
     if options.data:
         fresh = options.data / (STATE_FILE + ".new")
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(who))
         fresh.replace(options.data / STATE_FILE)
     _say({"event": "ready", **who})
-    while not stopping.wait(timeout=min(1.0, options.idle_exit_s)):
+    while not leaving.wait(min(1.0, options.idle_exit_s)):
         if options.data and time.monotonic() - front.last_asked > options.idle_exit_s:
             log.info("pid=%d unused for %s s; stopping", os.getpid(), options.idle_exit_s)
             break
@@ -198,10 +196,10 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
-def _watch_stdin(stopping: threading.Event) -> None:
+def _watch_stdin(leaving: Leaving) -> None:
     # The other end of this pipe is the gateway: however it dies, the kernel closes it.
     sys.stdin.buffer.read()
-    stopping.set()
+    leaving.tell()
 
 
 def _say(line: dict[str, Any]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from infra.local.demo import Screen, connect_laptop, one_turn
+from infra.local.leaving import Leaving
 from infra.local.stage import API, DaemonProcess, PlaneProcess, StageError, start_plane
 
 DATA = Path(__file__).resolve().parents[2] / ".mooring"
@@ -20,9 +19,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local run", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where everything is kept")
     data = parser.parse_args(argv).data.resolve()
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stopped.set())
+    leaving = Leaving()
     screen = Screen()
     plane: PlaneProcess | None = None
     daemon: DaemonProcess | None = None
@@ -36,7 +33,7 @@ def main(argv: list[str]) -> int:
         daemon, runtime = connect_laptop(api, home, screen)
         one_turn(api, runtime, screen)
         _say_what_next(screen, plane, data)
-        while not stopped.wait(POLL_S):
+        while not leaving.wait(POLL_S):
             if plane.process.poll() is not None or daemon.process.poll() is not None:
                 raise StageError(f"A process ended; the logs are {plane.log_path} and {daemon.log_path}.")
         return 0

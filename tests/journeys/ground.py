@@ -27,6 +27,9 @@ from .leftovers import MARK, PROC, working_in
 from .waiting import eventually
 from .watching import Event, Reader, Viewer, Wire, of_type
 
+RECEIPTS = ["queued", "sent", "on_machine", "started", "completed"]
+"""The way of a message that is worked off."""
+
 _OF_A_PERSON = ("MOOR_API_KEY", "MOOR_SERVER", "MOOR_HOME")
 
 
@@ -42,6 +45,12 @@ class Ground:
         """The environment of the processes: this one's, marked, without what a developer may have set for himself."""
         kept = {name: value for name, value in os.environ.items() if name not in _OF_A_PERSON}
         return {**kept, MARK: self.mark}
+
+
+def assert_completed(receipts: list[str]) -> None:
+    """The message went its way to the end. A receipt that is overtaken by a later one is skipped, none comes late."""
+    assert receipts == [one for one in RECEIPTS if one in receipts]
+    assert (receipts[0], receipts[-1]) == ("queued", "completed")
 
 
 class House:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from infra.local.stage import API
 
+from .waiting import eventually
+
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120
 
@@ -51,6 +53,10 @@ def running(data: Path) -> Iterator[list[str]]:
             assert process.wait(timeout=DEADLINE_S) == 0
 
 
+def statuses(api: API) -> list[str]:
+    return [one["status"] for one in api.ok("GET", "/v1/sessions")["data"]]
+
+
 def test_what_runs_says_what_to_try_and_keeps_its_data(tmp_path: Path) -> None:
     """Catches a key, a session or a laptop that is forgotten by the next start."""
     with running(tmp_path) as first:
@@ -60,5 +66,6 @@ def test_what_runs_says_what_to_try_and_keeps_its_data(tmp_path: Path) -> None:
         key = next(line.split()[-1] for line in second if line.startswith("key"))
         url = next(line.split()[-1] for line in second if line.startswith("API"))
         assert f"key   {key}" in first
-        sessions = API(url, key).ok("GET", "/v1/sessions")["data"]
-    assert [one["status"] for one in sessions] == ["idle", "idle"]
+        api = API(url, key)
+        # A session's line in the list is written after its events were sent.
+        eventually("both sessions are idle", lambda: statuses(api) == ["idle", "idle"])

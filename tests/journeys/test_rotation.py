@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 
-from .ground import Ground, House, Laptop, Session
+from .ground import Ground, House, Laptop, Session, assert_completed
 from .remembered import Tables
 from .test_live import Whole, assert_pieces_begin, assert_pieces_fit, place
 from .test_permission import answer, until_asked
@@ -33,7 +33,6 @@ BUSY_CALLS = 40
 BUSY = "\n".join(f'/tool probe {{"n": {number}}}\n/slow 0.05 1' for number in range(BUSY_CALLS))
 """Two seconds of whole events: whenever a connection ends, some of them are on their way."""
 
-RECEIPTS = ["queued", "sent", "on_machine", "started", "completed"]
 GOING_AWAY = 1001
 
 
@@ -121,9 +120,8 @@ def assert_told_once_and_in_order(session: Session, sent: list[str]) -> None:
     assert len({event["id"] for event in listed}) == len(listed)
     assert [event["id"] for event in listed if event["type"] == "user.message"] == sent
     assert [event for _, event in whole if event["processed_at"] is not None] == listed
-    for receipts in map(session.receipts, sent):
-        assert receipts == [one for one in RECEIPTS if one in receipts], "one may be overtaken, none comes late"
-        assert receipts[-1] == "completed"
+    for message_id in sent:
+        assert_completed(session.receipts(message_id))
     assert [event for event in listed if event["type"] in ("session.error", "session.status_rescheduled")] == []
 
 
