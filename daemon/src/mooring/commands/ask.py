@@ -6,6 +6,7 @@ session bring is not shown: that is everything before the message's place in the
 
 from __future__ import annotations
 
+import argparse
 import queue
 import threading
 from typing import Any, Final
@@ -18,6 +19,7 @@ from ..edge.person import Agent, EventStream, Person
 from ..errors import MoorError
 from .answer import Answer
 from .result import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Result, Screen
+from .verbs import Verbs
 
 REOPENED: Final = 8
 """How often in a row a cut stream is opened again."""
@@ -29,6 +31,15 @@ LINGER_S: Final = 1.0
 """How long the session's status is awaited once the message is done: it comes with it, unless others wait (seconds)."""
 
 _Item = dict[str, Any] | MoorError
+
+
+def add(verbs: Verbs) -> None:
+    """Adds ``moor ask``."""
+    one = verbs.add("ask", "Say something to an agent and watch what it does.", _run)
+    one.add_argument("text", help="what to say")
+    one.add_argument("--agent", help="whom: an agent's id or name, or the id of its ACP agent")
+    one.add_argument("--session", metavar="ID", help="go on with this session")
+    one.add_argument("--allow", action="store_true", help="answer the agent's permission questions with yes")
 
 
 def run(screen: Screen, text: str, *, agent: str | None, session: str | None, allow: bool, deltas: bool) -> Result:
@@ -59,6 +70,10 @@ def run(screen: Screen, text: str, *, agent: str | None, session: str | None, al
     finally:
         person.close()
     return _result(session_id, answer, interrupted)
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> Result:
+    return run(screen, given.text, agent=given.agent, session=given.session, allow=given.allow, deltas=not given.json)
 
 
 def _chosen(agents: list[Agent], wanted: str | None) -> Agent:

@@ -8,6 +8,7 @@ start asks the plane first: two daemons with one token must not take the runtime
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import signal
@@ -36,8 +37,15 @@ from ..providers import orphans
 from ..wire.ids import RuntimeId
 from .result import Result, Screen
 from .setup import os_name
+from .verbs import Verbs
 
 _log = logging.getLogger("mooring.daemon")
+
+
+def add(verbs: Verbs) -> None:
+    """Adds ``moor daemon``."""
+    one = verbs.add("daemon", "Run the daemon in the foreground.", _run)
+    one.add_argument("--take-over", action="store_true", help="take the runtime back from a daemon that took it over")
 
 
 class OneLine(logging.Formatter):
@@ -81,6 +89,10 @@ def run(screen: Screen, *, take_over: bool = False) -> Result:
                 where.taken_over.touch()
             raise
     return Result(0, [], {"stopped": True, "runtime_id": credentials.runtime_id})
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> Result:
+    return run(screen, take_over=given.take_over)
 
 
 def log_to_stderr() -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+
 from ..edge.creds import API_KEY_VARIABLE, SERVER_VARIABLE, Login, paths, write_login
 from ..edge.network import check_server_url, is_exposed
 from ..edge.person import Person
 from ..errors import EXIT_USAGE, MoorError
-from .result import Result
+from .result import Result, Screen
+from .verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Adds ``moor login``."""
+    one = verbs.add("login", "Keep your API key for the commands that speak as a person.", _run)
+    one.add_argument("--server", metavar="URL", help=f"the plane's address (or {SERVER_VARIABLE})")
+    one.add_argument("--api-key", metavar="KEY", help=f"moor_… (or {API_KEY_VARIABLE})")
 
 
 def run(server: str | None, api_key: str | None) -> Result:
@@ -34,3 +45,7 @@ def run(server: str | None, api_key: str | None) -> Result:
     if is_exposed(login.server_url):
         lines.append("Beware: this address is not encrypted, and the key travels to it in the clear.")
     return Result(0, lines, {"server_url": login.server_url, "runtimes": len(runtimes)})
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> Result:
+    return run(given.server or os.environ.get(SERVER_VARIABLE), given.api_key or os.environ.get(API_KEY_VARIABLE))

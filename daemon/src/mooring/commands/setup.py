@@ -5,6 +5,7 @@ Run again, it gives the same runtime a new token: the plane knows the laptop by 
 
 from __future__ import annotations
 
+import argparse
 import platform
 import socket
 import time
@@ -17,7 +18,18 @@ from ..edge.config import read_config
 from ..edge.creds import Credentials, paths, read_machine_id, write_credentials
 from ..edge.network import check_server_url, is_exposed
 from ..edge.plane import Machine, exchange
-from .result import Result
+from .result import Result, Screen
+from .verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Adds ``moor setup``."""
+    one = verbs.add("setup", "Pair this laptop with a plane.", _run)
+    one.add_argument("--server", required=True, metavar="URL", help="the plane's address")
+    one.add_argument("--code", required=True, help="the one-time connect code")
+    one.add_argument("--state", required=True, help="what the code was made for")
+    one.add_argument("--code-verifier", metavar="TEXT", help="PKCE verifier, where the code was made with a challenge")
+    one.add_argument("--no-service", action="store_true", help="install no service (this version installs none)")
 
 
 def run(server: str, code: str, state: str, code_verifier: str | None = None) -> Result:
@@ -64,6 +76,10 @@ def run(server: str, code: str, state: str, code_verifier: str | None = None) ->
         "next": "moor daemon",
     }
     return Result(0, lines, data)
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> Result:
+    return run(given.server, given.code, given.state, given.code_verifier)
 
 
 def os_name() -> str:

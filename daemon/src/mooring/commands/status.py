@@ -15,6 +15,12 @@ from ..edge.lock import read_holder
 from ..edge.plane import Plane
 from ..errors import MoorError
 from .result import EXIT_NOT_SET_UP, Result, exit_code_of
+from .verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Adds ``moor status``."""
+    verbs.add("status", "Show what is set up, what runs and what the plane sees.", lambda *_: run())
 
 
 def run() -> Result:

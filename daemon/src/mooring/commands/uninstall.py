@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from ..edge.lock import read_holder
 from ..errors import MoorError
 from ..providers import orphans
 from .result import EXIT_FAILED, Result, Screen
+from .verbs import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Adds ``moor uninstall``."""
+    one = verbs.add("uninstall", "Undo `moor setup`.", _run)
+    one.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def run(screen: Screen, *, yes: bool) -> Result:
@@ -39,6 +47,10 @@ def run(screen: Screen, *, yes: bool) -> Result:
     lines = [f"Removed {path}" for path in there]
     lines.append("The machine id stays, so that a new setup gives the same runtime; so do config.toml and the login.")
     return Result(0, lines, {"removed": [str(path) for path in there]})
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> Result:
+    return run(screen, yes=given.yes)
 
 
 def _is(path: Path) -> bool:
