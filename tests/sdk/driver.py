@@ -208,7 +208,8 @@ def a_message_comes_in_pieces(drive: Drive) -> None:
     (whole,) = [one for one in events if one.type == "agent.message"]
     pieces = [one for one in events if one.type == "event_delta" and one.event_id == whole.id]
     assert len(pieces) > 1
-    assert "".join(one.delta.content.text for one in pieces) == whole.content[0].text
+    # The whole may overtake the last pieces, which then are not said.
+    assert whole.content[0].text.startswith("".join(one.delta.content.text for one in pieces))
 
 
 @step
@@ -356,10 +357,9 @@ def an_archived_agent_begins_no_session(drive: Drive) -> None:
     drive.refused(anthropic.APIStatusError, drive.session)
 
 
-def main() -> None:
+def run(drive: Drive, steps: list[Callable[[Any], None]]) -> None:
     """Runs every step, and tells how each went."""
-    drive = Drive(*sys.argv[1:4])
-    for one in STEPS:
+    for one in steps:
         try:
             one(drive)
         except Exception:  # noqa: BLE001 - A step that broke is what the caller wants to hear of.
@@ -370,4 +370,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(Drive(*sys.argv[1:4]), STEPS)

@@ -24,9 +24,9 @@ DRIVER = Path(__file__).with_name("driver.py")
 PATIENCE_S = 180
 
 
-def steps() -> list[str]:
-    """The names of the driver's steps, without importing it: this environment has no SDK."""
-    functions = [one for one in ast.parse(DRIVER.read_text()).body if isinstance(one, ast.FunctionDef)]
+def steps(driver: Path = DRIVER) -> list[str]:
+    """The names of a driver's steps, without importing it: this environment has no SDK."""
+    functions = [one for one in ast.parse(driver.read_text()).body if isinstance(one, ast.FunctionDef)]
     return [one.name for one in functions if any(getattr(d, "id", "") == "step" for d in one.decorator_list)]
 
 

@@ -368,6 +368,8 @@ def test_a_cut_stream_is_opened_again(script: Script, capsys: pytest.CaptureFixt
             yield from piece
             if asked.headers.get("last-event-id") is None:
                 raise ConnectionResetError
+            while True:  # A stream that ended would be opened again, until the reader has seen that the turn is over.
+                yield b": ping\n\n"
 
         return body()
 
