@@ -114,8 +114,9 @@ def lambda_env(package: Package) -> Iterator[dict[str, str]]:
         server.stop()
 
 
-def test_zip_holds_the_wire_itself_and_every_module(package: Package) -> None:
-    sources = {path.relative_to(ROOT): path.read_bytes() for path in (ROOT / "chalicelib").rglob("*.py")}
+def test_zip_holds_the_wire_itself_every_module_and_every_page(package: Package) -> None:
+    files = [*(ROOT / "chalicelib").rglob("*.py"), *(ROOT / "chalicelib" / "console").iterdir()]
+    sources = {path.relative_to(ROOT): path.read_bytes() for path in files}
     assert {path: (package.folder / path).read_bytes() for path in sources} == sources
     assert not any(path.is_symlink() for path in package.folder.rglob("*"))
 
