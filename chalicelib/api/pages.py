@@ -1,44 +1,53 @@
-"""Pages: what somebody sees who opens the plane in a browser, and what a monitor asks."""
+"""Pages: what somebody sees who opens the plane in a browser, and what a monitor asks.
+
+The pages are files in ``chalicelib/console``, with scripts and styles of their own and from nowhere else.
+Nothing inline runs, nobody frames them, and no address of theirs is told to another site.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import functools
+import string
+from pathlib import Path
+from typing import Final, Literal
 
 from chalice import Blueprint, Response
 from msgspec import Struct
 
+from ..core.errors import NotFound
 from .surface import Surface
 
 surface = Surface(Blueprint(__name__))
 
-_FRONT = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Mooring</title>
-<style>
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #1b2733 }
-  code, pre { font-family: ui-monospace, monospace; background: #f1f4f7; border-radius: 4px; padding: .1em .3em }
-  pre { padding: .8rem 1rem; overflow-x: auto }
-</style>
-<h1>Mooring</h1>
-<p>This is the control plane of your team's coding agents. The agents run on your own laptops; each laptop holds one
-outgoing connection to this plane, and whoever has an API key can talk to them from anywhere.</p>
-<h2>Connect a laptop</h2>
-<p>Ask for a connect code, good for five minutes and one laptop:</p>
-<pre>curl -H 'Authorization: Bearer moor_…' -d '{"state":"choose-any-words"}' \
-     -H 'Content-Type: application/json' PLANE/v1/runtimes/connect-runtime</pre>
-<p>Then, on the laptop, with the <code>moor</code> command from the <code>daemon/</code> folder of Mooring's source:</p>
-<pre>moor setup --server PLANE --code CODE --state choose-any-words --no-service
-moor daemon</pre>
-<p><code>PLANE</code> is the address of this page.</p>
-<h2>Talk to an agent</h2>
-<p>The API is that of Managed Agents: <code>POST v1/agents</code>, <code>POST v1/sessions</code>,
-<code>POST v1/sessions/{id}/events</code>, and <code>GET v1/sessions/{id}/events/stream</code> to watch it work. Send
-your key as <code>Authorization: Bearer moor_…</code>. <code>GET v1/runtimes</code> lists the laptops.</p>
-<p><a href="health">Health</a></p>
-</html>
-"""
+_CONSOLE: Final = Path(__file__).parents[1] / "console"
+
+_HTML: Final = "text/html; charset=utf-8"
+_PARTS: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+"""What pages are made of, by how it ends."""
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            # Forms are sent by scripts. Without them a key would end up in an address.
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 class Health(Struct, frozen=True):
@@ -50,10 +59,45 @@ class Health(Struct, frozen=True):
 @surface.route("GET", "/", answer_type="text/html")
 def front_page() -> Response:
     """What this is."""
-    return Response(_FRONT, {"Content-Type": "text/html; charset=utf-8"})
+    # API Gateway's own names have a stage in the path, and a slash after it only if somebody has typed one.
+    path = str(surface.blueprint.current_request.context.get("path", "/"))
+    return _page("front.html", path.rpartition("/")[2] or ".")
+
+
+@surface.route("GET", "/connect", answer_type="text/html")
+def connect_page() -> Response:
+    """The page that `moor setup` opens: a person signs in, and approves the laptop."""
+    return _page("connect.html", ".")
+
+
+@surface.route("GET", "/connect/device", answer_type="text/html")
+def device_page() -> Response:
+    """The page on which a person types in the code of a laptop without a browser."""
+    return _page("connect.html", "..")
+
+
+@surface.route("GET", "/console/{file_name}", answer_type="*/*")
+def console_file(file_name: str) -> Response:
+    """A script, a style or a picture of the pages."""
+    kept = _files().get(file_name)
+    kind = _PARTS.get(Path(file_name).suffix)
+    if kept is None or kind is None:
+        raise NotFound("file_not_found", "The pages have no such file.")
+    return Response(kept, {**_HEADERS, "Content-Type": kind})
 
 
 @surface.route("GET", "/health")
 def health() -> Health:
     """That the plane answers."""
     return Health()
+
+
+def _page(name: str, root: str) -> Response:
+    """A page; ``root`` leads from its address to the plane's, which may have a stage in its path."""
+    filled = string.Template(_files()[name]).substitute(root=root)
+    return Response(filled, {**_HEADERS, "Content-Type": _HTML})
+
+
+@functools.cache
+def _files() -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in _CONSOLE.iterdir()}

@@ -1,0 +1,1 @@
+"""Browser: the plane's pages in a real one, Debian's chromium."""
