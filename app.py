@@ -10,6 +10,7 @@ from chalicelib.api import (
     agents,
     binary,
     browser,
+    connect,
     environments,
     files,
     models,
@@ -18,6 +19,7 @@ from chalicelib.api import (
     people,
     replies,
     runtimes,
+    session_tokens,
     sessions,
     sockets,
 )
@@ -28,7 +30,7 @@ app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.api.binary_types = list(binary.BINARY_TYPES)
 app.register_middleware(replies.middleware, "all")
 
-described = (pages, browser, people, runtimes, agents, environments, models, sessions, files)
+described = (pages, browser, people, connect, runtimes, agents, environments, models, sessions, session_tokens, files)
 surfaces = tuple(one.surface for one in described)
 for one in (*surfaces, openapi.surface_of(surfaces)):
     app.register_blueprint(one.blueprint)

@@ -25,6 +25,8 @@ from .actors.agents import AgentDefinitions
 from .actors.api_keys import ApiKeys
 from .actors.assembly import assemble
 from .actors.browsers import Browsers
+from .actors.canaries import Canaries
+from .actors.devices import Devices
 from .actors.enrolment import Enrolment
 from .actors.environments import Environments
 from .actors.filing import Filing
@@ -34,6 +36,7 @@ from .actors.people import People
 from .actors.ports import Stores
 from .actors.rooms import Rooms
 from .actors.session_rows import SessionRows
+from .actors.session_tokens import SessionTokens
 from .actors.sources import Sources
 from .actors.tenancy import Tenancy
 from .actors.turn_files import TurnFiles
@@ -67,6 +70,7 @@ class Plane:
     ) -> None:
         self.clock = stores.clock
         self.enrolment = Enrolment(stores, Rooms(stores))
+        self.devices = Devices(stores)
         self.agents = AgentDefinitions(stores, self.enrolment)
         self.environments = Environments(stores, self.enrolment)
         self.models = Models(stores, self.agents)
@@ -79,12 +83,16 @@ class Plane:
         self.ownership = Ownership(stores, self.rooms, self.enrolment, self.frames.hang_up)
         self.keys = ApiKeys(stores, actors.frames.hang_up)
         self.people = People(stores, self.keys)
-        self.tenants = Tenancy(stores, self.people, self.keys)
+        self.session_tokens = SessionTokens(stores, self.keys, self.sessions.head, actors.frames.hang_up)
+        self.tenants = Tenancy(stores, self.people, self.keys, self.session_tokens)
         self.files = Filing(stores)
         self.turn_files = TurnFiles(self.files, self.reading)
         sources = Sources(self.files)
         self.session_rows = SessionRows(
             stores, self.sessions, self.reading, self.agents, self.environments, self.enrolment, sources
+        )
+        self.canaries = Canaries(
+            stores, self.rooms, self.enrolment, self.sessions, self.session_rows, self.session_tokens
         )
         self._ws_url = ws_url
         self._sockets = sockets
@@ -188,6 +196,7 @@ def _real() -> Plane:
         users=tables.users,
         passes=tables.passes,
         runtimes=tables.runtimes,
+        devices=tables.devices,
         agents=tables.agents,
         environments=tables.environments,
         sessions=tables.sessions,

@@ -11,12 +11,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ..core.access import KeyPrincipal
 from ..core.catalog import Agent, RuntimeBinding
-from ..core.definition import AgentChange, archived, blank, changed, no_agent, version_conflict
+from ..core.definition import AgentChange, archived, blank, changed, check_runs, no_agent, version_conflict
 from ..core.errors import BadRequest, Busy, TooMany
 from ..core.selection import Selection
 from ..core.tenant_limits import TenantLimits
@@ -54,6 +54,7 @@ class AgentDefinitions:
 
     def __init__(self, stores: Stores, enrolment: Enrolment) -> None:
         self._agents = stores.agents
+        self._runtimes = stores.runtimes
         self._tenants = stores.tenants
         self._clock = stores.clock
         self._enrolment = enrolment
@@ -65,11 +66,13 @@ class AgentDefinitions:
             NotFound: ``runtime_not_found``, also for another tenant's runtime.
             Forbidden: ``runtime_not_shared``.
             BadRequest, TooLarge: as ``core.definition.changed``.
+            Conflicting, BadRequest: as ``core.definition.check_runs``.
             TooMany: ``limit_reached``.
         """
         agent_id = AgentId(timed_id("agent", self._clock))
         agent = changed(blank(asking.tenant_id, agent_id, self._clock.now()), change)
         self._check_binding(asking, change)
+        self._check_runs(agent, change)
         agent = replace(agent, mark=self._clock.token(8))
         standing = self._agents.put(agent)
         assert standing is None, f"{agent_id} was made twice"
@@ -90,6 +93,7 @@ class AgentDefinitions:
             Forbidden: ``runtime_not_shared``.
             Conflicting: ``agent_version_conflict``, naming the newest version; ``agent_archived``.
             BadRequest, TooLarge: as ``core.definition.changed``.
+            Conflicting, BadRequest: as ``core.definition.check_runs``.
             Busy: ``agent_busy``: others change it again and again; nothing was changed.
         """
         newest = self._newest(asking.tenant_id, agent_id)
@@ -102,6 +106,7 @@ class AgentDefinitions:
             after = changed(newest, change)
             if after == newest:
                 return newest
+            self._check_runs(after, change)
             after = replace(after, version=newest.version + 1, updated_at=self._clock.now(), mark=self._clock.token(8))
             self._agents.keep(newest)
             standing = self._agents.put(after)
@@ -182,6 +187,13 @@ class AgentDefinitions:
     def _check_binding(self, asking: KeyPrincipal, change: AgentChange) -> None:
         if isinstance(change.runtime_binding, RuntimeBinding):
             self._enrolment.usable(asking, change.runtime_binding.runtime_id)
+
+    def _check_runs(self, agent: Agent, change: AgentChange) -> None:
+        """Compares the agent with its laptop's last word, where the change touches what that is about."""
+        of_it = (change.runtime_binding, change.model, change.tools, change.policy_said)
+        if agent.runtime_binding is not None and any(one is not UNSET for one in of_it):
+            runtime = self._runtimes.get(agent.tenant_id, agent.runtime_binding.runtime_id)
+            check_runs(agent, runtime.agents if runtime else ())
 
     def _leave_room_for(self, agent: Agent) -> None:
         """Takes the agent back if it is one too many: of two made at once, each counts the other."""

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.access import EVERYTHING, RIGHTS, KeyPrincipal, Right, Role, token_hash
-from ..core.catalog import ApiKey, KeyNote, KeySecret, User, in_force, limits_of
+from ..core.catalog import ApiKey, KeyNote, KeySecret, User, in_force, limits_of, next_secrets
 from ..core.errors import BadRequest, Busy, Conflicting, Forbidden, NotFound, TooMany
 from ..wire.ids import KeyId, TenantId, UserId
 from .agents import timed_id
@@ -38,7 +38,7 @@ GRACE_S = 24 * 3600.0
 MAX_TRIES: Final = 8
 
 HangUp = Callable[[TenantId, str], None]
-"""Ends the connections of a key."""
+"""Ends the connections of a key or a session token."""
 
 _KEY_ID = re.compile(r"key_[0-9A-Za-z]{1,64}")
 
@@ -344,10 +344,9 @@ def _scopes(asking: KeyPrincipal, role: Role, wanted: tuple[Right, ...] | None) 
 
 
 def _with_secret(note: KeyNote, key_hash: str, now: float, old_ends_at: float) -> KeyNote:
-    """The note with another newest secret; those that have ended are left out."""
-    older = [(one.key_hash, one.expires_at or old_ends_at) for one in note.secrets]
-    kept = [KeySecret(key_hash, min(ends_at, old_ends_at)) for key_hash, ends_at in older if ends_at >= now]
-    return replace(note, secrets=(KeySecret(key_hash), *kept), version=note.version + 1)
+    """The note with another newest secret."""
+    secrets = next_secrets(note.secrets, key_hash, now, old_ends_at)
+    return replace(note, secrets=secrets, version=note.version + 1)
 
 
 def _is_own(asking: KeyPrincipal, note: KeyNote) -> bool:

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from ..core.access import KeyPrincipal, RuntimePrincipal, token_hash
 from ..core.catalog import ConnectCode, Runtime, RuntimeToken, limits_of
 from ..core.errors import Busy, TooMany
-from ..core.runtime_room import RoomState
 from ..wire.frames import Hello
 from ..wire.ids import RuntimeId, TenantId
 from .ports import Stores
+from .presence import Presence, Seen
 from .rooms import Rooms, check_use, runtime_not_found
 
 CODE_TTL_S = 300.0
@@ -65,13 +65,6 @@ class Enrolled(Struct, frozen=True):
         return f"Enrolled(runtime_id={self.runtime_id!r})"
 
 
-class Seen(Struct, frozen=True):
-    """A runtime, and its room as it stands."""
-
-    runtime: Runtime
-    room: RoomState | None
-
-
 def runtime_id_of(tenant_id: TenantId, machine_id: str) -> RuntimeId:
     """The id that a machine has in a tenant."""
     return RuntimeId("rt_" + hashlib.sha256(f"{tenant_id}/{machine_id}".encode()).hexdigest()[:24])
@@ -83,13 +76,18 @@ def challenge_of(verifier: str) -> str:
 
 
 class Enrolment:
-    """Turns laptops into runtimes."""
+    """Turns laptops into runtimes.
+
+    Attributes:
+        presence: what a runtime is seen as.
+    """
 
     def __init__(self, stores: Stores, rooms: Rooms) -> None:
         self._runtimes = stores.runtimes
         self._tenants = stores.tenants
         self._clock = stores.clock
         self._rooms = rooms
+        self.presence = Presence(stores, rooms)
 
     def start(self, asking: KeyPrincipal, state: str, code_challenge: str | None) -> NewCode:
         """Makes a connect code, bound to ``state`` and, if given, to a PKCE challenge."""
@@ -146,12 +144,12 @@ class Enrolment:
             self._runtimes.put(said)
 
     def list(self, tenant_id: TenantId) -> Sequence[Seen]:
-        """All of a tenant's runtimes, newest first, each with its room."""
-        return [Seen(one, self._rooms.view(one.runtime_id)) for one in self._runtimes.list(tenant_id)]
+        """All of a tenant's runtimes, newest first, as they are now."""
+        return [self.presence.of(one) for one in self._runtimes.list(tenant_id)]
 
     def me(self, asking: RuntimePrincipal) -> Seen:
         """The runtime that asks. Raises NotFound ``runtime_not_found`` when it was removed."""
-        return Seen(self.get(asking.tenant_id, asking.runtime_id), self._rooms.view(asking.runtime_id))
+        return self.presence.of(self.get(asking.tenant_id, asking.runtime_id))
 
     def get(self, tenant_id: TenantId, runtime_id: str) -> Runtime:
         """A tenant's runtime. Raises NotFound ``runtime_not_found``, the same for another tenant's."""
@@ -173,8 +171,8 @@ class Enrolment:
         check_use(self._rooms.view(runtime.runtime_id), asking.owner_id)
         return runtime
 
-    def mint(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Enrolled:
-        """Makes a token for a runtime."""
+    def mint(self, tenant_id: TenantId, runtime_id: RuntimeId, name: str) -> Enrolled:
+        """Makes a token for a runtime; ``name`` tells people which machine got it."""
         now, token = self._clock.now(), f"sk_machine_{self._clock.token(TOKEN_BYTES)}"
         self._runtimes.put_token(
             RuntimeToken(
@@ -184,6 +182,7 @@ class Enrolment:
                 created_at=now,
                 token_id=f"rtk_{self._clock.token(8)}",
                 expires_at=now + TOKEN_LIFE_S,
+                name=name,
             )
         )
         return Enrolled(runtime_id, token, now + TOKEN_LIFE_S)
@@ -211,4 +210,4 @@ class Enrolment:
         )
         self._rooms.open(spent.tenant_id, runtime_id)
         self._rooms.own(runtime_id, spent.owner_id or spent.key_id)
-        return self.mint(spent.tenant_id, runtime_id)
+        return self.mint(spent.tenant_id, runtime_id, machine.hostname)

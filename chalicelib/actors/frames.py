@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ..core.catalog import Connection, LivePiece
 from ..core.errors import MooringError
+from ..core.pace import FRAMES_PER_S, Bucket, draw
 from ..core.runtime_room import RoomState
 from ..core.session import Accepted, Acked, Batch, Disposed, Gone
 from ..core.step import Stale
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 LIVE_TTL_S = 2 * 3600.0
 """How long a live piece is kept (seconds): a turn's usual hard limit and an hour."""
+
+KNOWN_CONNECTIONS = 10_000
+"""Connections whose pace one container remembers."""
 
 _QUOTED_CHARS = 500
 
@@ -55,6 +59,7 @@ class Frames:
         self._viewers = viewers
         self._described = described
         self._ping_s = ping_s
+        self._buckets: dict[ConnectionId, Bucket] = {}
 
     def connected(self, connection: Connection) -> None:
         """A WebSocket was opened by somebody known."""
@@ -80,6 +85,8 @@ class Frames:
 
     def on_message(self, connection_id: ConnectionId, body: str) -> None:
         """One message, in either dialect. Never raises for what a stranger sent: a refusal is an ``error`` frame."""
+        if not self._keeps_pace(connection_id):
+            return
         daemon = codec.speaks_for_runtime(body)
         frame = codec.decode_daemon_up(body) if daemon else codec.decode_viewer_up(body)
         try:
@@ -95,11 +102,27 @@ class Frames:
                     self._hello(connection_id, frame)
                 case frames.Ping():
                     self._ping(connection_id, frame)
+                case frames.RuntimeSleep():
+                    self._sleep(connection_id, frame)
                 case _:
                     self._of_session(connection_id, frame)
         except MooringError as exc:
             session_id = getattr(frame, "session_id", None)
             self._refuse(connection_id, exc.code, exc.message, _tag(frame), session_id)
+
+    def _keeps_pace(self, connection_id: ConnectionId) -> bool:
+        """Whether a connection may say another frame now, as far as this container has heard it.
+
+        To know more would cost a read and a write for each frame, which is what the pace is to save.
+        """
+        drawn = draw(self._buckets.get(connection_id), self._stores.clock.now())
+        if len(self._buckets) >= KNOWN_CONNECTIONS:
+            self._buckets.clear()
+        self._buckets[connection_id] = drawn.bucket
+        if drawn.tell:
+            why = f"More than {FRAMES_PER_S:g} frames a second are not heard; say this one again in a second."
+            self._refuse(connection_id, "too_many_frames", why, None)
+        return drawn.passes
 
     def _ended(self, connection: Connection) -> None:
         if connection.runtime_id is not None:
@@ -107,6 +130,7 @@ class Frames:
         else:
             self._viewers.gone(connection)
         self._stores.connections.delete(connection.connection_id)
+        self._buckets.pop(connection.connection_id, None)
 
     # ---- viewers
 
@@ -171,6 +195,14 @@ class Frames:
             return
         self._post(connection_id, frames.Pong(now=self._stores.clock.now()))
         self._sessions.repair(pinged[1], active=frame.active, turns=frame.turns)
+
+    def _sleep(self, connection_id: ConnectionId, frame: frames.RuntimeSleep) -> None:
+        slept = self._rooms.sleep(frame.runtime_id, connection_id)
+        if slept is None or not slept[0]:
+            self._not_current(connection_id, frame, slept[1] if slept else None)
+            return
+        # The laptop's system waits for this, and a socket that outlived the sleep would be of no use to anybody.
+        self._stores.sockets.close(connection_id)
 
     def _not_current(self, connection_id: ConnectionId, frame: frames.DaemonUp, room: RoomState | None) -> None:
         connection = self._stores.connections.get(connection_id)

@@ -1,7 +1,7 @@
 """Models: what may be written where an API asks for one.
 
-A model is an ACP agent that one of the tenant's laptops has (``acp:<id>``), or an agent of the tenant's: the first for
-whoever makes agents, the second for whoever talks to one through an API that knows only models.
+A model is an ACP agent that works on one of the tenant's laptops (``acp:<id>``), or an agent of the tenant's: the first
+for whoever makes agents, the second for whoever talks to one through an API that knows only models.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Models:
     def _of_runtimes(self, tenant_id: TenantId) -> Sequence[Model]:
         found: dict[str, float] = {}
         for runtime in self._runtimes.list(tenant_id):
-            for agent in runtime.agents:
+            for agent in (one for one in runtime.agents if not one.problem):
                 found[agent.id] = min(runtime.created_at, found.get(agent.id, runtime.created_at))
         return [Model(id=MODEL_OF_ACP + one, display_name=one, created_at=found[one]) for one in sorted(found)]
 

@@ -14,8 +14,9 @@ from ..core.access import KeyPrincipal, RuntimePrincipal
 from ..core.catalog import RuntimeToken
 from ..core.errors import Forbidden, NotFound
 from ..wire.ids import RuntimeId, TenantId
-from .enrolment import Enrolled, Enrolment, Seen
+from .enrolment import Enrolled, Enrolment
 from .ports import Stores
+from .presence import Seen
 from .rooms import Rooms, check_use, runtime_not_found
 
 OLD_TOKEN_S = 24 * 3600.0
@@ -43,8 +44,7 @@ class Ownership:
 
     def get(self, tenant_id: TenantId, runtime_id: str) -> Seen:
         """A runtime and its room. Raises NotFound ``runtime_not_found``."""
-        runtime = self._enrolment.get(tenant_id, runtime_id)
-        return Seen(runtime, self._rooms.view(runtime.runtime_id))
+        return self._enrolment.presence.of(self._enrolment.get(tenant_id, runtime_id))
 
     def share(self, asking: KeyPrincipal, runtime_id: str, shared: bool) -> Seen:
         """Shares a runtime with the tenant, or takes it back. A repeat changes nothing.
@@ -55,7 +55,7 @@ class Ownership:
         """
         seen = self._owned(asking, runtime_id)
         room = self._rooms.own(seen.runtime.runtime_id, asking.owner_id, "tenant" if shared else "owner")
-        return Seen(seen.runtime, room)
+        return replace(seen, room=room)
 
     def remove(self, asking: KeyPrincipal, runtime_id: str) -> RuntimeId:
         """Removes a runtime: its tokens open nothing any more, its connection is closed, its sessions stay readable.
@@ -91,11 +91,16 @@ class Ownership:
         token = next((one for one in self.tokens(asking, runtime_id) if one.token_id == token_id), None)
         if token is None:
             raise NotFound("runtime_token_not_found", f"There is no token {token_id[:80]}.", field="token_id")
-        now = self._clock.now()
-        self._runtimes.revoke_token(token.token_hash, now)
-        # Of a runtime's connections one at most lives; if another token opened it, it is opened again at once.
-        self._hang_up(token.tenant_id, token.runtime_id)
+        now = self._end(token.tenant_id, token.runtime_id, token.token_hash)
         return token if token.revoked_at is not None else replace(token, revoked_at=now)
+
+    def leave(self, asking: RuntimePrincipal) -> None:
+        """Ends the token that asks, at once, and the connection that it opened."""
+        self._end(asking.tenant_id, asking.runtime_id, asking.token_hash)
+
+    def cut(self, asking: RuntimePrincipal) -> None:
+        """Closes the laptop's own connection, as the network would: it comes back and goes on."""
+        self._hang_up(asking.tenant_id, asking.runtime_id)
 
     def renew(self, asking: RuntimePrincipal) -> Enrolled:
         """Gives a runtime another token; the one that asks opens for a while longer.
@@ -104,7 +109,7 @@ class Ownership:
             NotFound: ``runtime_not_found``: it was removed.
         """
         runtime = self._enrolment.get(asking.tenant_id, asking.runtime_id)
-        made = self._enrolment.mint(asking.tenant_id, runtime.runtime_id)
+        made = self._enrolment.mint(asking.tenant_id, runtime.runtime_id, runtime.hostname)
         room = self._rooms.view(runtime.runtime_id)
         if room is not None and room.use == "nobody":
             # Whoever removed it at this moment may have looked for its tokens before this one was there.
@@ -112,6 +117,14 @@ class Ownership:
             raise runtime_not_found(runtime.runtime_id)
         self._runtimes.end_token(asking.token_hash, self._clock.now() + OLD_TOKEN_S)
         return made
+
+    def _end(self, tenant_id: TenantId, runtime_id: RuntimeId, token_hash: str) -> float:
+        """Ends a token. Returns when (epoch seconds)."""
+        now = self._clock.now()
+        self._runtimes.revoke_token(token_hash, now)
+        # Of a runtime's connections one at most lives; if another token opened it, it is opened again at once.
+        self._hang_up(tenant_id, runtime_id)
+        return now
 
     def _owned(self, asking: KeyPrincipal, runtime_id: str) -> Seen:
         seen = self.get(asking.tenant_id, runtime_id)

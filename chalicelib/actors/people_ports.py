@@ -10,7 +10,8 @@ from typing import Protocol
 
 from ..core.access import Role
 from ..core.catalog import ApiKey, KeyNote, Pass, Tenant, User, UserWrite
-from ..wire.ids import KeyId, TenantId, UserId
+from ..core.session_token import SessionToken
+from ..wire.ids import KeyId, SessionId, TenantId, UserId
 
 
 class Tenants(Protocol):
@@ -95,7 +96,7 @@ class Users(Protocol):
 
 
 class Passes(Protocol):
-    """What browsers hold in place of keys. No tenant: whoever has the hash has found the pass."""
+    """What is held in place of keys. No tenant: whoever has the hash, or the id, has found it."""
 
     def put(self, made: Pass) -> None:
         """Writes a pass."""
@@ -105,3 +106,12 @@ class Passes(Protocol):
 
     def delete(self, pass_hash: str) -> None:
         """Deletes the pass if it is there."""
+
+    def put_token(self, token: SessionToken) -> bool:
+        """Writes the first or the next version of a session token. False when that is not the next one."""
+
+    def token(self, token_id: str, now: float) -> SessionToken | None:
+        """The session token, or None when there is none or it had expired at ``now``."""
+
+    def tokens(self, tenant_id: TenantId, session_id: SessionId, now: float) -> Sequence[SessionToken]:
+        """All of a session's tokens that had not expired at ``now``, newest first."""

@@ -35,6 +35,7 @@ from ..core.object_key import room_key as room_key
 from ..core.object_key import session_key as session_key
 from ..core.selection import Selection
 from ..core.session_list import Keys
+from ..core.session_token import Canary
 from ..wire.ids import (
     AgentId,
     ConnectionId,
@@ -45,6 +46,7 @@ from ..wire.ids import (
     TenantId,
     TurnId,
 )
+from .device_ports import Devices as Devices
 from .file_ports import Blobs as Blobs
 from .file_ports import Files as Files
 from .people_ports import Passes as Passes
@@ -123,7 +125,7 @@ class Connections(Protocol):
         """The row, or None."""
 
     def of_holder(self, tenant_id: TenantId, holder: str) -> Sequence[ConnectionId]:
-        """The connections of a runtime or a key; also such as have ended since."""
+        """The connections of a runtime, a key or a session token; also such as have ended since."""
 
     def delete(self, connection_id: ConnectionId) -> None:
         """Deletes the row if it is there."""
@@ -184,8 +186,14 @@ class Runtimes(Protocol):
     def delete(self, tenant_id: TenantId, runtime_id: RuntimeId) -> None:
         """Deletes a runtime if it is there; its tokens stay."""
 
+    def canary(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Canary | None:
+        """The laptop's newest canary, or None."""
+
+    def put_canary(self, canary: Canary, was: Canary | None) -> bool:
+        """Writes a laptop's newest canary. False when the newest one is not ``was``."""
+
     def put_code(self, code: ConnectCode) -> None:
-        """Writes a connect code."""
+        """Writes a connect code, if there is none of its hash: one that was used up stays so."""
 
     def spend_code(self, code_hash: str, state_hash: str, code_challenge: str | None, now: float) -> ConnectCode:
         """Uses a code up, by one conditional write that also reads it: of any number of callers one wins.
@@ -319,6 +327,7 @@ class Stores(Struct, frozen=True, kw_only=True):
     users: Users
     passes: Passes
     runtimes: Runtimes
+    devices: Devices
     agents: Agents
     environments: Environments
     sessions: Sessions

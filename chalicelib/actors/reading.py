@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from ..core.errors import BadRequest, NotFound
+from ..core.errors import BadRequest, Conflicting, NotFound
+from ..core.questions import fate
 from ..core.record import Head, SessionRecord, open_session
 from ..core.render import Shown, parse_cursor, place_of, shown
+from ..core.session_cues import ConfirmationIn
 from ..core.session_state import SessionState
 from ..core.span import EVER, Span
 from ..wire.codec import BadFrame, decode_upload, digest
@@ -31,6 +34,9 @@ MAX_RECORDS = 2_000
 
 MAX_RECORDS_FOR_NOTHING = 20_000
 """After so many records an empty page ends: some seconds. Not sooner, since older SDKs take one for the end."""
+
+MAX_LOOKED_BACK = 1_000
+"""So many records are looked through for what became of a question: ten requests."""
 
 CLOCKS_APART_S = 60.0
 """How much later than the record after it a record may have been written by its own clock (seconds)."""
@@ -100,6 +106,25 @@ class Reading:
             if isinstance(one, Shown) and one.event["id"] == event_id:
                 return one.event
         raise NotFound("event_not_found", f"There is no event {event_id} in session {session_id}.")
+
+    def answered(self, tenant_id: TenantId, session_id: SessionId, items: Iterable[object]) -> Conflicting | None:
+        """The refusal that tells what became of a question that ``items`` answer and that is open no longer.
+
+        Returns:
+            None when there is no such question among the newest ``MAX_LOOKED_BACK`` records.
+
+        Raises:
+            NotFound: ``session_not_found``.
+        """
+        head = self._sessions.head(tenant_id, session_id)
+        still_open = {one.tool_use_id for one in head.state.questions if one.verdict_n is None}
+        for item in items:
+            if isinstance(item, ConfirmationIn) and item.tool_use_id not in still_open:
+                records = islice(self._records(session_key(tenant_id, session_id), head, None, False), MAX_LOOKED_BACK)
+                became = fate((event for one in records for event in reversed(one.events)), item.tool_use_id)
+                if became:
+                    return Conflicting("already_answered", f"The question {item.tool_use_id} {became}.")
+        return None
 
     def prompt(
         self, tenant_id: TenantId, session_id: SessionId, turn_id: TurnId, runtime_id: RuntimeId

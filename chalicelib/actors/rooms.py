@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core import runtime_room
 from ..core.errors import Forbidden, NotFound
 from ..core.record import Head, open_room
-from ..core.runtime_room import Gone, Hello, Own, Ping, RoomCue, RoomState, Welcomed
+from ..core.runtime_room import Gone, Hello, Own, Ping, RoomCue, RoomState, Sleep, Welcomed
 from ..core.session_state import RoomView
 from ..core.step import Stale
 from ..wire.events import RoomEvent, RuntimeUse
@@ -89,6 +89,13 @@ class Rooms:
     def ping(self, runtime_id: RuntimeId, connection_id: ConnectionId) -> tuple[bool, RoomState] | None:
         """Renews the lease: whether the connection is still the runtime's own, and the room. None without a room."""
         done = self._loop.act(room_key(runtime_id), lambda _: Ping(connection_id))
+        if done is None:
+            return None
+        return not isinstance(done.answer, Stale), done.head.state
+
+    def sleep(self, runtime_id: RuntimeId, connection_id: ConnectionId) -> tuple[bool, RoomState] | None:
+        """The laptop goes to sleep: whether the connection was the runtime's own, and the room. None without a room."""
+        done = self._loop.act(room_key(runtime_id), lambda _: Sleep(connection_id))
         if done is None:
             return None
         return not isinstance(done.answer, Stale), done.head.state

@@ -13,9 +13,9 @@ from ..core.access import KeyPrincipal, RuntimePrincipal
 from ..core.bundle import bundle_of, canonical_acp_agent
 from ..core.catalog import Agent, SessionRow
 from ..core.content import MessageGiven
-from ..core.definition import not_bound
+from ..core.definition import check_runs, not_bound
 from ..core.details import Details, DetailsPatch
-from ..core.errors import BadRequest, NotFound
+from ..core.errors import BadRequest, Conflicting, NotFound
 from ..core.making import Making
 from ..core.record import Head
 from ..core.repeats import Try
@@ -42,6 +42,9 @@ _SESSION_ID = re.compile(r"sesn_[0-9A-Za-z]{1,64}")
 
 _FIRST_POST = Cause("\nfirst", "")
 """The post of a session's first messages. No header holds a line break, so that no idempotency key is this one."""
+
+_NOT_OPEN = ("already_answered", "no_such_question")
+"""The refusals of an answer to a question that is not open."""
 
 
 class NewSession(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ class SessionRows:
             BadRequest: ``agent_not_bound``: the agent has no laptop to run on; and as ``Sources.settled``.
             Forbidden: ``runtime_not_shared``.
             Conflicting: ``agent_archived``, ``environment_archived``.
+            Conflicting, BadRequest: as ``core.definition.check_runs``.
             TooMany: ``limit_reached``.
             Unprocessable: ``idempotency_key_reused``.
         """
@@ -135,7 +139,7 @@ class SessionRows:
         tenant_id, agent = asking.tenant_id, self._agent(asking, new)
         making = self._requests.made(tenant_id, name, offered) if name else offered
         items = self._sources.settled(tenant_id, making.session_id, new.items)
-        self._reserve(tenant_id)
+        self.reserve(tenant_id)
         return self._sessions.create(
             making.session_id,
             agent,
@@ -154,10 +158,12 @@ class SessionRows:
         agent = self._environments.place(tenant_id, self._agents.chosen(tenant_id, new.agent), new.environment_id)
         if agent.runtime_binding is None:
             raise not_bound(agent)
-        self._enrolment.usable(asking, agent.runtime_binding.runtime_id)
+        runtime = self._enrolment.usable(asking, agent.runtime_binding.runtime_id)
+        check_runs(agent, runtime.agents)
         return agent
 
-    def _reserve(self, tenant_id: TenantId) -> None:
+    def reserve(self, tenant_id: TenantId) -> None:
+        """Makes room for one more session. Raises TooMany ``limit_reached``."""
         tenant = self._tenants.get(tenant_id)
         limits = tenant.limits if tenant else TenantLimits()
         if not self._rows.reserve(tenant_id, limits.max_sessions, self._clock.now()):
@@ -215,18 +221,33 @@ class SessionRows:
         cause: Cause | None,
         attempt: Try | None = None,
         sender: str | None = None,
+        by: str | None = None,
     ) -> Sequence[dict[str, Any]]:
         """Accepts ``items``, all or none; gives them back as the log has them.
 
-        Raises as ``Sources.settled`` and ``SessionObjects.post`` do.
+        Raises as ``Sources.settled`` and ``SessionObjects.post`` do. Whoever answers a question that is open no longer
+        is told what became of it: Conflicting ``already_answered``.
         """
         if any(isinstance(item, MessageGiven) for item in items):
             # Nothing is put aside for a session that is not there.
             self._sessions.head(tenant_id, session_id)
         settled = self._sources.settled(tenant_id, session_id, items)
-        record = self._sessions.post(
-            tenant_id, session_id, settled, expires_in_s=expires_in_s, cause=cause, attempt=attempt, sender=sender
-        )
+        try:
+            record = self._sessions.post(
+                tenant_id,
+                session_id,
+                settled,
+                expires_in_s=expires_in_s,
+                cause=cause,
+                attempt=attempt,
+                sender=sender,
+                by=by,
+            )
+        except (Conflicting, NotFound) as exc:
+            answered = self._reading.answered(tenant_id, session_id, settled) if exc.code in _NOT_OPEN else None
+            if answered is None:
+                raise
+            raise answered from exc
         posted = replace(record, events=tuple(event for event in record.events if _was_posted(event)))
         return [one.event for one in self._reading.show(tenant_id, session_id, posted, {record.n}, False)]
 

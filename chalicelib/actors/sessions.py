@@ -112,11 +112,13 @@ class SessionObjects:
         cause: Cause | None,
         attempt: Try | None = None,
         sender: str | None = None,
+        by: str | None = None,
     ) -> SessionRecord:
         """Accepts ``items``, all or none. Returns the record that holds them.
 
         Of a request that was carried out before, by its ``cause`` or as another try of an SDK's, that is the old one.
-        The ``sender`` must be one who may use the session's runtime; None where that was asked before.
+        The ``sender`` must be one who may use the session's runtime; None where that was asked before. ``by`` is who
+        is said to have answered questions.
 
         Raises:
             NotFound: ``session_not_found``, ``no_such_question``, ``runtime_not_found``.
@@ -131,7 +133,7 @@ class SessionObjects:
             seen[:] = [self._rooms.view(head.state.runtime_id)]
             if sender is not None:
                 check_use(seen[0], sender)
-            return Post(items, expires_in_s, seen_by_sessions(seen[0]), attempt)
+            return Post(items, expires_in_s, seen_by_sessions(seen[0]), attempt, by)
 
         done = self.act(tenant_id, session_id, cue, cause)
         was = done.answer.n if isinstance(done.answer, Repeated) else None

@@ -11,6 +11,8 @@ from ..core.access import (
     Principal,
     Right,
     RuntimePrincipal,
+    SessionAsker,
+    SessionPrincipal,
     TicketPrincipal,
     kind_of,
     token_hash,
@@ -20,6 +22,8 @@ from ..wire.ids import TenantId
 from .api_keys import USE_EVERY_S, ApiKeys
 from .people import People
 from .ports import Stores
+from .session_tokens import SessionTokens
+from .sessions import no_session
 
 _KEY_FORMAT = re.compile(r"moor_(?!st_|tk_|bs_)[A-Za-z0-9_-]{32,128}")
 """A key that somebody brings along: at least 128 bits if it is hex, and none of the prefixes of other secrets."""
@@ -28,13 +32,14 @@ _KEY_FORMAT = re.compile(r"moor_(?!st_|tk_|bs_)[A-Za-z0-9_-]{32,128}")
 class Tenancy:
     """Knows tenants and who speaks for them."""
 
-    def __init__(self, stores: Stores, people: People, keys: ApiKeys) -> None:
+    def __init__(self, stores: Stores, people: People, keys: ApiKeys, tokens: SessionTokens) -> None:
         self._tenants = stores.tenants
         self._runtimes = stores.runtimes
         self._passes = stores.passes
         self._clock = stores.clock
         self._people = people
         self._keys = keys
+        self._tokens = tokens
 
     def bootstrap(self, admin_key: str | None) -> tuple[TenantId, str]:
         """Makes the first tenant with an owner and a key of theirs, or finds them.
@@ -72,7 +77,25 @@ class Tenancy:
         """
         principal = self.principal(secret)
         if not isinstance(principal, KeyPrincipal):
-            raise Forbidden("wrong_principal", "This needs an API key (moor_…), not a runtime's token.")
+            raise Forbidden("wrong_principal", "This needs an API key (moor_…), not a secret of another kind.")
+        principal.must(may)
+        return principal
+
+    def session_principal(
+        self, secret: str | None, wanted: type[SessionPrincipal], may: Right, session_id: str
+    ) -> SessionAsker:
+        """Who holds an API key that may do this, or such a token of this session.
+
+        Raises:
+            Unauthorized, Forbidden: as ``key_principal``.
+            NotFound: ``session_not_found``: the token is another session's, whether there is this one or not.
+        """
+        principal = self.principal(secret)
+        if isinstance(principal, wanted):
+            if principal.session_id != session_id:
+                raise no_session(session_id[:80])
+        elif not isinstance(principal, KeyPrincipal):
+            raise Forbidden("wrong_principal", "This needs an API key (moor_…), not a secret of another kind.")
         principal.must(may)
         return principal
 
@@ -86,7 +109,7 @@ class Tenancy:
     def visitor(self, secret: str | None) -> Principal:
         """Who may open a WebSocket: a laptop, a ticket, or somebody who may read. Raises Unauthorized, Forbidden."""
         principal = self.principal(secret)
-        if isinstance(principal, KeyPrincipal):
+        if isinstance(principal, KeyPrincipal | SessionPrincipal):
             principal.must("read")
         return principal
 
@@ -98,6 +121,9 @@ class Tenancy:
                 case "api_key":
                     if person := self._person(hashed):
                         return person
+                case "session_token":
+                    if in_session := self._tokens.shown(secret):
+                        return in_session
                 case "cookie" | "ticket":
                     shown = self._passes.get(hashed, self._clock.now())
                     person = self._person(shown.key_hash) if shown else None

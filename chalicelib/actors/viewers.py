@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..core.catalog import Attachment, Connection, LivePiece
-from ..core.errors import BadRequest
+from ..core.errors import BadRequest, Unauthorized
 from ..core.record import Head, open_session
 from ..core.render import parse_cursor, shown, split_frames, still_waiting
 from ..core.session_state import SessionState
@@ -47,6 +47,7 @@ class Viewers:
         Raises:
             NotFound: ``session_not_found``, also for a session that the viewer's ticket does not name.
             BadRequest: ``bad_cursor``.
+            Unauthorized: ``unauthorized``: the token that opened the connection has ended with its session.
         """
         tenant_id, session_id = connection.tenant_id, frame.session_id
         self._check(connection, session_id)
@@ -65,6 +66,7 @@ class Viewers:
         )
         self._stores.attachments.put(me)
         head = self._sessions.head(tenant_id, session_id)
+        _check_token(connection, head)
         room = self._rooms.view(head.state.runtime_id)
         online = room is not None and room.online(self._stores.clock.now())
         self._send(
@@ -82,11 +84,13 @@ class Viewers:
         self._unwatch(connection.tenant_id, frame.session_id)
 
     def ping(self, connection: Connection, frame: ViewerPing) -> None:
-        """Answers with the head number, so that a lost last push is noticed. Raises NotFound."""
+        """Answers with the head number, so that a lost last push is noticed. Raises NotFound, Unauthorized."""
         head = None
         if frame.session_id is not None:
             self._check(connection, frame.session_id)
-            head = self._sessions.head(connection.tenant_id, frame.session_id).n
+            found = self._sessions.head(connection.tenant_id, frame.session_id)
+            _check_token(connection, found)
+            head = found.n
         self._send(connection, ViewerPong(session_id=frame.session_id, head=head))
 
     def gone(self, connection: Connection) -> None:
@@ -134,6 +138,11 @@ class Viewers:
 
     def _send(self, connection: Connection, frame: ViewerDown) -> None:
         self._stores.sockets.post(connection.connection_id, encode(frame))
+
+
+def _check_token(connection: Connection, head: Head[SessionState]) -> None:
+    if connection.held_by and head.state.archived_at is not None:
+        raise Unauthorized("unauthorized", "The token that opened this connection has ended with its session.")
 
 
 def delta_frames(session_id: SessionId, turn_id: TurnId, piece: LivePiece) -> Iterator[DeltaFrame]:

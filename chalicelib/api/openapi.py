@@ -15,7 +15,7 @@ import msgspec
 from chalice import Blueprint, Response
 from msgspec import inspect as shapes
 
-from ..core.access import KeyPrincipal, RuntimePrincipal
+from ..core.access import CanaryPrincipal, KeyPrincipal, RuntimePrincipal, SessionPrincipal
 from .answers.errors import ErrorAnswer
 from .surface import Route, Surface
 
@@ -26,6 +26,7 @@ _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _SECRETS: Final[Mapping[str, dict[str, str]]] = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, moor_…"},
     "x_api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key"},
+    "session_token": {"type": "http", "scheme": "bearer", "description": "A token of that session, moor_st_…"},
     "runtime_token": {"type": "http", "scheme": "bearer", "description": "A laptop's token, sk_machine_…"},
 }
 
@@ -114,6 +115,7 @@ def _security(route: Route) -> list[dict[str, list[str]]]:
     asking = route.types.get("asking")
     kinds = get_args(asking) or (asking,)
     names = ["key", "x_api_key"] if KeyPrincipal in kinds else []
+    names += ["session_token"] if {SessionPrincipal, CanaryPrincipal} & set(kinds) else []
     names += ["runtime_token"] if RuntimePrincipal in kinds else []
     return [{name: []} for name in names]
 
@@ -140,17 +142,20 @@ def _given(route: Route, where: str, components: Mapping[str, Any]) -> list[dict
             "name": one.encode_name,
             "in": place,
             "required": one.required,
-            "schema": _given_schema(properties[one.encode_name]),
+            "schema": _given_schema(properties[one.encode_name], where),
         }
         for one in shape.fields
     ]
 
 
-def _given_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A field's schema without the null that stands for its absence: an address can't say null."""
+def _given_schema(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A field's schema without the null that stands for its absence: an address says that by an empty text, or not."""
     inner = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     kept = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
-    return {**kept, **inner[0]} if len(inner) == 1 else dict(schema)
+    found = {**kept, **inner[0]} if len(inner) == 1 else dict(schema)
+    if where == "query":
+        found.pop("minLength", None)
+    return found
 
 
 def _tag(surface: Surface) -> str:

@@ -14,6 +14,7 @@ from ..wire.limits import MAX_EVENT_BYTES
 from ..wiring import plane
 from .answers.runtimes import (
     CodeAnswer,
+    ConnectionCut,
     EnrolledAnswer,
     Kept,
     RenewedAnswer,
@@ -22,6 +23,7 @@ from .answers.runtimes import (
     RuntimeRemoved,
     RuntimeSelf,
     TokenAnswer,
+    TokenEnded,
     TokenList,
     TurnContent,
     runtime_answer,
@@ -82,6 +84,20 @@ def renew_token(asking: RuntimePrincipal) -> RenewedAnswer:
     """Gives a laptop another token; the one that asks opens for a day more."""
     made = plane().ownership.renew(asking)
     return RenewedAnswer(made.token, int(made.expires_at))
+
+
+@surface.route("DELETE", "/agents/runtime/token")
+def end_token(asking: RuntimePrincipal) -> TokenEnded:
+    """Ends a laptop's own token at once, and closes what it opened; whoever asks again is 401."""
+    plane().ownership.leave(asking)
+    return TokenEnded(asking.runtime_id)
+
+
+@surface.route("DELETE", "/agents/runtime/connection")
+def cut_connection(asking: RuntimePrincipal) -> ConnectionCut:
+    """Closes a laptop's own WebSocket, which its daemon opens again: a laptop proves so that it would."""
+    plane().ownership.cut(asking)
+    return ConnectionCut(asking.runtime_id)
 
 
 @surface.route("POST", "/agents/runtime/exchange")

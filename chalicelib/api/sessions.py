@@ -7,7 +7,7 @@ from typing import Any
 from chalice import Blueprint, Response
 
 from ..actors.session_rows import session_id_of
-from ..core.access import KeyPrincipal
+from ..core.access import CanaryPrincipal, KeyPrincipal, SessionAsker
 from ..core.catalog import SessionRow
 from ..core.errors import BadRequest
 from ..core.sse import StreamQuery
@@ -47,7 +47,7 @@ def list_sessions(asking: KeyPrincipal, query: SessionsQuery) -> SessionList:
 
 
 @surface.route("GET", "/v1/sessions/{session_id}", may="read")
-def get_session(asking: KeyPrincipal, session_id: str) -> SessionAnswer:
+def get_session(asking: SessionAsker, session_id: str) -> SessionAnswer:
     """One session, with its status as of now."""
     return _shown(plane().session_rows.get(asking.tenant_id, session_id_of(session_id)))
 
@@ -65,14 +65,14 @@ def archive_session(asking: KeyPrincipal, session_id: str) -> SessionAnswer:
 
 
 @surface.route("DELETE", "/v1/sessions/{session_id}", may="sessions:write")
-def delete_session(asking: KeyPrincipal, session_id: str) -> SessionDeleted:
+def delete_session(asking: KeyPrincipal | CanaryPrincipal, session_id: str) -> SessionDeleted:
     """Ends a session, here at once and on its laptop as soon as that is there."""
     plane().sessions.delete(asking.tenant_id, session_id_of(session_id))
     return SessionDeleted(session_id)
 
 
 @surface.route("POST", "/v1/sessions/{session_id}/events", may="sessions:write", max_bytes=MAX_POST_BYTES)
-def post_events(asking: KeyPrincipal, session_id: str, body: PostEvents, headers: PostHeaders) -> Events:
+def post_events(asking: SessionAsker, session_id: str, body: PostEvents, headers: PostHeaders) -> Events:
     """Posts messages, interrupts and answers to questions: all of them, or none."""
     posted = plane().session_rows.post(
         asking.tenant_id,
@@ -82,12 +82,13 @@ def post_events(asking: KeyPrincipal, session_id: str, body: PostEvents, headers
         cause=headers.cause(body),
         attempt=headers.attempt(asking, body, _arrived_ms()),
         sender=asking.owner_id,
+        by=asking.signature,
     )
     return Events(tuple(posted))
 
 
 @surface.route("GET", "/v1/sessions/{session_id}/events", may="read")
-def list_events(asking: KeyPrincipal, session_id: str, query: EventsQuery) -> Page[dict[str, Any]]:
+def list_events(asking: SessionAsker, session_id: str, query: EventsQuery) -> Page[dict[str, Any]]:
     """A page of events, in the order in which the agent lived them."""
     page = plane().reading.page(
         asking.tenant_id,
@@ -103,14 +104,14 @@ def list_events(asking: KeyPrincipal, session_id: str, query: EventsQuery) -> Pa
 
 
 @surface.route("GET", "/v1/sessions/{session_id}/events/stream", may="read")
-def stream_events(asking: KeyPrincipal, session_id: str, query: StreamQuery, headers: StreamHeaders) -> Response:
+def stream_events(asking: SessionAsker, session_id: str, query: StreamQuery, headers: StreamHeaders) -> Response:
     """A bounded piece of the stream, for a plane without its streaming half; any EventSource goes on by itself."""
     wish = query.wish(headers.last_event_id)
     return replies.stream(stream_page(plane(), asking.tenant_id, session_id_of(session_id), wish))
 
 
 @surface.route("GET", "/v1/sessions/{session_id}/events/{event_id}", may="read")
-def get_event(asking: KeyPrincipal, session_id: str, event_id: str) -> dict[str, Any]:
+def get_event(asking: SessionAsker, session_id: str, event_id: str) -> dict[str, Any]:
     """One event, whole."""
     return plane().reading.event(asking.tenant_id, session_id_of(session_id), EventId(event_id))
 

@@ -7,7 +7,15 @@ from typing import Any
 
 from chalice.app import Response, WebsocketEvent
 
-from ..core.access import KeyPrincipal, Principal, RuntimePrincipal, TicketPrincipal, bearer, kind_of
+from ..core.access import (
+    KeyPrincipal,
+    Principal,
+    RuntimePrincipal,
+    SessionPrincipal,
+    TicketPrincipal,
+    bearer,
+    kind_of,
+)
 from ..core.catalog import Connection
 from ..wire.ids import ConnectionId
 from ..wire.limits import MAX_CONNECTION_S
@@ -33,7 +41,8 @@ def connect(event: WebsocketEvent) -> Response:
             runtime_id=asking.runtime_id if isinstance(asking, RuntimePrincipal) else None,
             token_hash=asking.token_hash if isinstance(asking, RuntimePrincipal) else None,
             key_id=asking.key_id if isinstance(asking, KeyPrincipal | TicketPrincipal) else None,
-            only_session_id=asking.session_id if isinstance(asking, TicketPrincipal) else None,
+            only_session_id=asking.session_id if isinstance(asking, TicketPrincipal | SessionPrincipal) else None,
+            held_by=(asking.maker_id, asking.token_id) if isinstance(asking, SessionPrincipal) else (),
         )
     )
     # Whoever revoked the secret before the row was there could not find it, and could not close what is still opening.
@@ -52,7 +61,7 @@ def disconnect(event: WebsocketEvent) -> None:
 
 
 def _until(asking: Principal, latest: float) -> float:
-    """When a connection is over: what a key opened ends with the key."""
+    """When a connection is over: what a key or a token opened ends with that."""
     ends = None if isinstance(asking, RuntimePrincipal) else asking.expires_at
     return latest if ends is None else min(latest, ends)
 

@@ -2,7 +2,8 @@
 
 A view's parameters are those of its path, and of these whichever it needs, each by its annotation:
 
-    asking   ``KeyPrincipal`` or ``RuntimePrincipal``: whose secret the request must bring; without it anyone may ask
+    asking   ``KeyPrincipal`` or ``RuntimePrincipal``: whose secret the request must bring; without it anyone may ask.
+             ``SessionAsker`` lets the tokens of the path's session in too
     body     a Struct that the JSON body is parsed into, or ``bytes``
     query    a Struct of the query's parameters; without it there are none
     headers  a Struct of the headers that matter
@@ -25,7 +26,7 @@ from typing import Any, Final, TypeVar
 from chalice import Blueprint, ChaliceUnhandledError, Response
 from msgspec.structs import fields
 
-from ..core.access import KeyPrincipal, Right, RuntimePrincipal, bearer, cookie_in, is_forged
+from ..core.access import KeyPrincipal, Principal, Right, RuntimePrincipal, bearer, cookie_in, is_forged
 from ..core.errors import Forbidden
 from ..core.parsing import parse, parse_headers, parse_query
 from ..wire.limits import MAX_PROMPT_BYTES
@@ -136,7 +137,7 @@ class Surface:
     def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response:
         types, given = route.types, dict[str, Any](parameters)
         if "asking" in types:
-            given["asking"] = self._principal(types["asking"], route.may)
+            given["asking"] = self._principal(types["asking"], route.may, parameters)
         if "query" in types:
             given["query"] = parse_query(self._query(), types["query"])
         if "headers" in types:
@@ -147,7 +148,7 @@ class Surface:
         found = route.view(**given)
         return found if isinstance(found, Response) else replies.json(found)
 
-    def _principal(self, wanted: type, may: Right | None) -> KeyPrincipal | RuntimePrincipal:
+    def _principal(self, wanted: Any, may: Right | None, parameters: Mapping[str, str]) -> Principal:
         """Whoever asks. Raises Unauthorized, Forbidden."""
         headers = self.blueprint.current_request.headers
         secret = bearer(headers.get("authorization"), headers.get("x-api-key"))
@@ -155,9 +156,12 @@ class Surface:
             self._check_origin(secret)
         if wanted is RuntimePrincipal:
             return plane().tenants.runtime_principal(secret)
-        assert wanted is KeyPrincipal
         assert may is not None
-        return plane().tenants.key_principal(secret, may)
+        if wanted is KeyPrincipal:
+            return plane().tenants.key_principal(secret, may)
+        person, in_session = typing.get_args(wanted)
+        assert person is KeyPrincipal
+        return plane().tenants.session_principal(secret, in_session, may, parameters["session_id"])
 
     def _check_origin(self, cookie: str) -> None:
         """Raises Forbidden ``csrf_failed``: a browser sends a cookie along with what any site makes it ask."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -38,6 +39,9 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     "viewer": frozenset({"read"}),
 }
 
+SessionRight = Literal["read", "sessions:write"]
+"""What a session token may be good for."""
+
 COOKIE: Final = "moor_session"
 """The name of the cookie in which a browser keeps its sign-in."""
 
@@ -51,6 +55,11 @@ _PREFIXES: tuple[tuple[str, TokenKind], ...] = (
     ("sk_machine_", "runtime_token"),
 )
 """Longest first where one prefix begins another."""
+
+SESSION_TOKEN_ID: Final = "stk_"
+"""Begins the id of a session token."""
+
+_SESSION_TOKEN = re.compile(r"moor_st_([0-9a-f]{26})_[0-9a-f]{48}")
 
 
 class KeyPrincipal(Struct, frozen=True):
@@ -76,6 +85,16 @@ class KeyPrincipal(Struct, frozen=True):
     def owner_id(self) -> str:
         """To whom belongs what this principal makes: the person, or a key without one."""
         return self.user_id or self.key_id
+
+    @property
+    def shown_id(self) -> str:
+        """The id of what was shown: the key's."""
+        return self.key_id
+
+    @property
+    def signature(self) -> str:
+        """Who is said to have done something: the person, or a key without one."""
+        return self.owner_id
 
     def may(self, right: Right) -> bool:
         """Whether both role and scopes allow it."""
@@ -107,6 +126,48 @@ class KeyPrincipal(Struct, frozen=True):
             raise Forbidden("key_too_wide", why, field="expires_in")
 
 
+class SessionPrincipal(Struct, frozen=True, kw_only=True):
+    """A session token: it acts in one session, on behalf of whoever made it.
+
+    Attributes:
+        maker_id: by what it was made, and with what it ends: a key, or a runtime.
+        owner_id: as whom it acts.
+        scopes: what it is good for, and its maker still may.
+        expires_at: when it, or its maker's secret, ends (epoch seconds).
+    """
+
+    tenant_id: TenantId
+    session_id: SessionId
+    token_id: str
+    maker_id: str
+    owner_id: str
+    scopes: tuple[Right, ...]
+    expires_at: float
+
+    @property
+    def shown_id(self) -> str:
+        """The id of what was shown: the token's."""
+        return self.token_id
+
+    @property
+    def signature(self) -> str:
+        """Who is said to have done something: the token, whoever holds it."""
+        return self.token_id
+
+    def must(self, right: Right) -> None:
+        """Raises Forbidden ``scope_missing`` unless it may."""
+        if right not in self.scopes:
+            raise Forbidden("scope_missing", f"This needs the right {right!r}, which is not among this token's scopes.")
+
+
+class CanaryPrincipal(SessionPrincipal, frozen=True, kw_only=True):
+    """The token of a canary's session: what it proves a plane by, it may also delete."""
+
+
+SessionAsker = KeyPrincipal | SessionPrincipal
+"""Whoever may look into a session, and speak in it."""
+
+
 class RuntimePrincipal(Struct, frozen=True):
     """A runtime token: it acts for one laptop."""
 
@@ -124,12 +185,23 @@ class TicketPrincipal(Struct, frozen=True):
     expires_at: float | None = None
 
 
-Principal = KeyPrincipal | RuntimePrincipal | TicketPrincipal
+Principal = KeyPrincipal | SessionPrincipal | RuntimePrincipal | TicketPrincipal
 
 
 def kind_of(token: str) -> TokenKind | None:
     """The kind of secret that ``token`` is by its prefix, or None."""
     return next((kind for prefix, kind in _PREFIXES if token.startswith(prefix)), None)
+
+
+def session_token(token_id: str, secret: str) -> str:
+    """A session token as it is shown: it names itself, so that it is found by one read, whichever its secret is."""
+    return f"moor_st_{token_id.removeprefix(SESSION_TOKEN_ID)}_{secret}"
+
+
+def session_token_id(token: str) -> str | None:
+    """The id of a session token as it is shown, or None for what can't be one."""
+    found = _SESSION_TOKEN.fullmatch(token)
+    return SESSION_TOKEN_ID + found[1] if found else None
 
 
 def token_hash(token: str) -> str:

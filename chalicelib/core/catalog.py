@@ -107,6 +107,15 @@ class KeySecret(Struct, frozen=True):
     expires_at: float | None = None
 
 
+def next_secrets(
+    secrets: tuple[KeySecret, ...], key_hash: str, now: float, old_ends_at: float
+) -> tuple[KeySecret, ...]:
+    """A key's secrets with another newest one; those that have ended at ``now`` are left out (epoch seconds)."""
+    older = [(one.key_hash, one.expires_at or old_ends_at) for one in secrets]
+    kept = [KeySecret(each, min(ends_at, old_ends_at)) for each, ends_at in older if ends_at >= now]
+    return (KeySecret(key_hash), *kept)
+
+
 class KeyNote(Struct, frozen=True, kw_only=True):
     """A key, as its tenant lists it: the truth about it, which its secrets repeat.
 
@@ -154,6 +163,7 @@ class RuntimeToken(Struct, frozen=True, kw_only=True):
 
     Attributes:
         token_id: names it to people.
+        name: of the machine that it was made for; "" for one from before tokens had names.
         expires_at: None for one from before tokens ended by themselves.
         last_used_at: as of at most an hour ago.
     """
@@ -166,6 +176,7 @@ class RuntimeToken(Struct, frozen=True, kw_only=True):
     token_id: str = ""
     expires_at: float | None = None
     last_used_at: float | None = None
+    name: str = ""
 
     def opens(self, now: float) -> bool:
         """Whether it opens anything at ``now``."""
@@ -338,7 +349,11 @@ class WorkItem(Struct, frozen=True, kw_only=True):
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """One WebSocket: whose it is. Exactly one of ``runtime_id`` and the viewer's fields is meant, by ``role``."""
+    """One WebSocket: whose it is. Exactly one of ``runtime_id`` and the viewer's fields is meant, by ``role``.
+
+    Attributes:
+        held_by: of one that a session token opened: the token's maker, and the token.
+    """
 
     connection_id: ConnectionId
     role: Literal["daemon", "viewer"]
@@ -349,11 +364,13 @@ class Connection(Struct, frozen=True, kw_only=True):
     token_hash: str | None = None
     key_id: KeyId | None = None
     only_session_id: SessionId | None = None
+    held_by: tuple[str, ...] = ()
 
     @property
-    def holder(self) -> str | None:
-        """By what its tenant can look for it: the runtime, or the viewer's key; None for a ticket's."""
-        return self.runtime_id or self.key_id
+    def holders(self) -> tuple[str, ...]:
+        """By what its tenant can look for it: the runtime, the viewer's key, or a session token and its maker."""
+        own = self.runtime_id or self.key_id
+        return (own, *self.held_by) if own else self.held_by
 
 
 class Attachment(Struct, frozen=True, kw_only=True):

@@ -6,12 +6,14 @@ may not name another one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
+from ..wire.frames import AgentReport
 from ..wire.ids import AgentId, RuntimeId, TenantId
 from .bundle import canonical_acp_agent
 from .catalog import Agent, PermissionPolicy, RuntimeBinding
@@ -105,6 +107,37 @@ def placed(agent: Agent, runtime_id: RuntimeId) -> Agent:
     blocklist = bound.local_skill_blocklist if bound else ()
     binding = RuntimeBinding(runtime_id=runtime_id, acp_agent_id=acp_agent_id, local_skill_blocklist=blocklist)
     return replace(agent, runtime_binding=binding)
+
+
+def check_runs(agent: Agent, reports: Sequence[AgentReport]) -> None:
+    """Refuses an agent that its laptop can't run, or would not run as its policies have it, as far as is known.
+
+    Args:
+        agent: bound to the laptop.
+        reports: what the laptop says of its ACP agents. What it does not say is allowed: an agent may be installed
+            later, and a policy that nobody has measured may be kept.
+
+    Raises:
+        Conflicting: ``acp_agent_unusable``.
+        BadRequest: ``policy_not_honoured``.
+    """
+    binding = agent.runtime_binding
+    report = next((one for one in reports if binding and one.id == binding.acp_agent_id), None)
+    if report is None:
+        return
+    if report.problem:
+        why = f"{report.id} does not work on that laptop: {report.problem} `moor agents list` there shows more."
+        raise Conflicting("acp_agent_unusable", why, field="runtime_binding.acp_agent_id")
+    must_ask = {tool for tool, policy in agent.permission_policies.items() if policy == "always_ask"}
+    if report.measured and report.measured.asks is False and (must_ask or agent.permission_policy == "always_ask"):
+        why = (
+            f"{report.id} on that laptop acts without asking: it did when it was measured. Give the agent the policy"
+            " always_allow, or bind another ACP agent; `moor agents probe` there measures again."
+        )
+        raise BadRequest("policy_not_honoured", why, field="permission_policy")
+    if never := sorted(must_ask.intersection(report.never_asks)):
+        why = f"{report.id} never asks before it uses {', '.join(never)}: give these tools the policy always_allow."
+        raise BadRequest("policy_not_honoured", why, field="tools")
 
 
 def acp_agent_in(model: str) -> str | None:

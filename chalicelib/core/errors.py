@@ -28,7 +28,7 @@ class MooringError(Exception):
         message: one sentence for a person; holds no secret and no fact of another tenant.
         status: the HTTP status it maps to.
         field: path of the offending field, or None.
-        retry_after_s: seconds after which trying again makes sense, or None.
+        retry_after_s: seconds after which trying again by itself makes sense, or None.
     """
 
     status = 500

@@ -15,6 +15,12 @@ from .errors import MooringError
 _FINAL = frozenset({409, 422})
 """Statuses that an SDK may try again by itself, although the same request can't succeed."""
 
+_LATER = frozenset({429, 503})
+"""Statuses that mean "later": they say when."""
+
+LATER_S = 60
+"""When to come back where the error does not know (seconds): somebody must mend something first."""
+
 
 class Fault(Struct, frozen=True):
     """An error as an answer: HTTP status, JSON body, headers beside ``request-id`` and ``content-type``."""
@@ -27,9 +33,9 @@ class Fault(Struct, frozen=True):
 def fault_of(error: MooringError, request_id: str) -> Fault:
     """The answer that an error of ours becomes."""
     headers = {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    elif error.status in _FINAL or error.status == 503:
+    if error.status in _LATER:
+        headers["Retry-After"] = str(LATER_S if error.retry_after_s is None else error.retry_after_s)
+    if error.status in _FINAL or (error.status in _LATER and error.retry_after_s is None):
         headers["x-should-retry"] = "false"
     return Fault(error.status, _body(error.kind, error.code, error.message, error.field, request_id), headers)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -29,6 +30,9 @@ _IGNORED: Final = frozenset({"beta"})
 
 _PATH = re.compile(r"^(?P<why>.*) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 _EVENT_ID = re.compile(r"sevt_[A-Za-z0-9_-]{1,128}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+"""How a time begins. Source: RFC 3339."""
+
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _UNKNOWN = re.compile(r"contains unknown field `(?P<name>[^`]*)`")
 
@@ -100,6 +104,7 @@ def parse_query(given: Mapping[str, Sequence[str]], wanted: type[S]) -> S:
             parts = [part for value in values for part in value.split(",") if part]
             found[known] = [*found.get(known, []), *parts]
         elif values and (values[0] or not _is_text(fields[known].type)):
+            _refuse_other_forms(known, values[0], fields[known].type)
             found[known] = values[0]
     return _convert(found, wanted, "bad_request")
 
@@ -113,6 +118,18 @@ def parse_headers(given: Mapping[str, str], wanted: type[S]) -> S:
 def _is_text(kind: Any) -> bool:
     """Whether a field takes any text, of which the empty one is none."""
     return kind is str or any(map(_is_text, get_args(kind)))
+
+
+def _refuse_other_forms(name: str, value: str, kind: Any) -> None:
+    """Refuses what msgspec would read as well, and what nobody means: null for nothing, and a number for a time."""
+    if value.lower() == "null" and not _is_text(kind):
+        raise BadRequest("bad_request", f"{name}: an address can't say null; leave it out.", field=name)
+    if _is_time(kind) and not _DATE.match(value):
+        raise BadRequest("bad_request", f"{name}: a time is written as 2026-11-21T03:35:46Z.", field=name)
+
+
+def _is_time(kind: Any) -> bool:
+    return kind is datetime or any(map(_is_time, get_args(kind)))
 
 
 def _convert(found: dict[str, Any], wanted: type[S], code: str) -> S:

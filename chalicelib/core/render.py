@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ..wire.codec import encode
-from ..wire.events import API_TYPES, Event, MessagePlaced, Opaque, SessionUpdated, Spilled, UserMessage
+from ..wire.events import API_TYPES, AgentToolUse, Event, MessagePlaced, Opaque, SessionUpdated, Spilled, UserMessage
 from ..wire.frames import RecordFrame
 from ..wire.ids import SessionId
 from ..wire.limits import MAX_DOWN_BYTES
@@ -149,6 +149,9 @@ def _body(
         return opaque
     body: dict[str, Any] = msgspec.json.decode(encode(event))
     hidden: Collection[str] = _HIDDEN
+    if isinstance(event, AgentToolUse):
+        # SDKs read a value that is left out as none at all.
+        body["evaluated_permission"] = event.evaluated_permission
     if isinstance(event, SessionUpdated):
         hidden = {"title", "metadata"}.difference(event.changed)
     return {name: value for name, value in body.items() if name not in hidden}

@@ -1,11 +1,14 @@
 """The room: which connection speaks for a runtime, and until when the runtime counts as online.
 
-States are two, AWAY (``connection_id`` is None) and ATTACHED. Inputs:
+States are three, AWAY (``connection_id`` is None), ASLEEP (away, and it said so before: ``asleep_since``) and ATTACHED.
+Inputs:
 
     Hello  a daemon's connection asks to be the runtime's own. It always wins: epoch + 1. The same connection with the
            same outbox again is a repeat and gets the same epoch; a process's earlier hello that comes after a later one
            of its own is ``Stale``.
     Ping   the current connection lives. The lease moves only when less than half of it is left. From any other
+           connection: ``Stale``.
+    Sleep  the current connection says that the laptop goes to sleep: ASLEEP until the next hello. From any other
            connection: ``Stale``.
     Gone   a connection was closed. Only the current one's end means AWAY; a replaced one's changes nothing.
     Own    whose laptop it is, and who may use it: its owner alone, the whole tenant, or nobody since it was removed.
@@ -18,15 +21,26 @@ answered ``replaced``: the daemon then sees by ``instance`` whether that was its
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..wire.events import LeaseRenewed, RoomEvent, RuntimeAttached, RuntimeDetached, RuntimeOwned, RuntimeUse
+from ..wire.events import (
+    LeaseRenewed,
+    RoomEvent,
+    RuntimeAttached,
+    RuntimeDetached,
+    RuntimeOwned,
+    RuntimeSlept,
+    RuntimeUse,
+)
 from ..wire.ids import ConnectionId, OutboxId, RuntimeId, TenantId
 from ..wire.limits import LEASE_S
 from .step import Stale, Step
+
+Presence = Literal["online", "asleep", "offline"]
+"""``asleep``: it said so before; a laptop that sleeps without a word is ``offline`` once its lease has lapsed."""
 
 
 class RoomState(Struct, frozen=True, kw_only=True):
@@ -42,6 +56,7 @@ class RoomState(Struct, frozen=True, kw_only=True):
         since: since when the lease has held without a lapse (epoch seconds).
         owner_id: the person whose laptop it is; "" for one from before laptops had owners.
         use: who may use it.
+        asleep_since: since when it sleeps, as it said itself (epoch seconds); None when it did not, or is back.
     """
 
     runtime_id: RuntimeId
@@ -55,6 +70,7 @@ class RoomState(Struct, frozen=True, kw_only=True):
     since: float = 0.0
     owner_id: str = ""
     use: RuntimeUse = "owner"
+    asleep_since: float | None = None
 
     def may_be_used_by(self, owner_id: str) -> bool:
         """Whether this person (or key without one) may have agents run here."""
@@ -63,6 +79,12 @@ class RoomState(Struct, frozen=True, kw_only=True):
     def online(self, now: float) -> bool:
         """Whether the runtime has a connection whose lease holds."""
         return self.connection_id is not None and self.lease_until > now
+
+    def presence(self, now: float) -> Presence:
+        """What the runtime is said to be."""
+        if self.online(now):
+            return "online"
+        return "offline" if self.asleep_since is None else "asleep"
 
 
 class Hello(Struct, frozen=True):
@@ -76,6 +98,12 @@ class Hello(Struct, frozen=True):
 
 class Ping(Struct, frozen=True):
     """The connection lives."""
+
+    connection_id: ConnectionId
+
+
+class Sleep(Struct, frozen=True):
+    """The laptop goes to sleep."""
 
     connection_id: ConnectionId
 
@@ -100,7 +128,7 @@ class Welcomed(Struct, frozen=True):
     replaced: ConnectionId | None
 
 
-RoomCue = Hello | Ping | Gone | Own
+RoomCue = Hello | Ping | Gone | Own | Sleep
 RoomStep = Step[RoomState, RoomEvent]
 
 
@@ -111,6 +139,11 @@ def decide(state: RoomState, cue: RoomCue, *, n: int, now: float) -> RoomStep:
             return _hello(state, cue, now)
         case Ping():
             return _ping(state, cue, now)
+        case Sleep():
+            if state.connection_id != cue.connection_id:
+                return Step(state, answer=Stale(state.epoch))
+            asleep = replace(state, connection_id=None, lease_until=0.0, asleep_since=now)
+            return Step(asleep, (RuntimeSlept(connection_id=cue.connection_id),))
         case Gone():
             if state.connection_id != cue.connection_id:
                 return Step(state)
@@ -139,6 +172,7 @@ def _hello(state: RoomState, cue: Hello, now: float) -> RoomStep:
         outbox=cue.outbox,
         lease_until=now + LEASE_S,
         since=state.since if state.online(now) else now,
+        asleep_since=None,
     )
     told = RuntimeAttached(
         connection_id=cue.connection_id, epoch=attached.epoch, instance=cue.instance, outbox=cue.outbox

@@ -125,7 +125,7 @@ def _post(draft: Draft, cue: Post) -> SessionStep:
             case InterruptIn():
                 _interrupt(draft)
             case ConfirmationIn():
-                refused = _confirm(draft, item)
+                refused = _confirm(draft, item, cue.by)
                 if refused:
                     return Step(before, answer=refused)
             case _:
@@ -158,7 +158,7 @@ def _interrupt(draft: Draft) -> None:
         draft.set_turn(cancel=True)
 
 
-def _confirm(draft: Draft, item: ConfirmationIn) -> Refused | None:
+def _confirm(draft: Draft, item: ConfirmationIn, by: str | None) -> Refused | None:
     for question in draft.state.questions:
         if question.tool_use_id == item.tool_use_id:
             if question.verdict_n is not None:
@@ -171,6 +171,7 @@ def _confirm(draft: Draft, item: ConfirmationIn) -> Refused | None:
                     tool_use_id=item.tool_use_id,
                     result=item.result,
                     deny_message=item.deny_message,
+                    answered_by=by,
                 )
             )
             return None

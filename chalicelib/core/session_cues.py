@@ -35,12 +35,16 @@ Item = MessageIn | InterruptIn | ConfirmationIn
 
 
 class Post(Struct, frozen=True):
-    """Somebody posts ``items``; ``room`` is the runtime's room as read before, ``attempt`` the try of an SDK's."""
+    """Somebody posts ``items``; ``room`` is the runtime's room as read before, ``attempt`` the try of an SDK's.
+
+    ``by`` is the id of who answers questions, or None where that is not known.
+    """
 
     items: tuple[Item, ...]
     expires_in_s: float
     room: RoomView
     attempt: Try | None = None
+    by: str | None = None
 
 
 class Accepted(Struct, frozen=True):

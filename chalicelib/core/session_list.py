@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from .canary import is_canary
 from .catalog import SessionRow
 from .errors import BadRequest
 from .span import Span
@@ -28,7 +29,7 @@ _PLACE = re.compile(r"(-?)(sesn_[0-9A-Za-z]{1,64})")
 
 
 class SessionFilter(Struct, frozen=True, kw_only=True):
-    """Which sessions a list shows; what is None or empty leaves none out.
+    """Which sessions a list shows; what is None or empty leaves none out but those of canaries, which are to be named.
 
     ``is_nothing``: those of something that there is none of here.
     """
@@ -46,7 +47,7 @@ class SessionFilter(Struct, frozen=True, kw_only=True):
         return (
             (self.include_archived or row.archived_at is None)
             and (not self.statuses or row.status in self.statuses)
-            and (self.agent_id is None or self._is_of(agent.agent_id, agent.version))
+            and (not is_canary(agent.agent_id) if self.agent_id is None else self._is_of(agent.agent_id, agent.version))
             and self.created.holds(row.created_at)
         )
 

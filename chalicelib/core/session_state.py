@@ -164,6 +164,12 @@ def has_work(state: SessionState) -> bool:
     return state.status == "deleting" or bool(state.turn or state.waiting)
 
 
+def undelivered(state: SessionState) -> int:
+    """How many messages the session's machine does not have yet."""
+    out = state.turn.message.count if state.turn and state.turn.receipt == "sent" else 0
+    return out + sum(one.count for one in state.waiting)
+
+
 def owed(state: SessionState, outbox: OutboxId | None) -> tuple[Owed, ...]:
     """What is to be sent to the daemon that writes from ``outbox``, read off the state alone."""
     if state.status == "deleting":

@@ -13,6 +13,7 @@ from .attachments import AttachmentRows, Attachments
 from .blobs import Blobs
 from .bodies import Bodies, BodyItems
 from .connections import ConnectionRows, Connections
+from .devices import DeviceRows, Devices
 from .environments import Environments
 from .files import Files
 from .live import Live, LivePieces
@@ -39,6 +40,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     users: Users
     passes: Passes
     runtimes: Runtimes
+    devices: Devices
     agents: Agents
     environments: Environments
     sessions: Sessions
@@ -61,6 +63,7 @@ def open_tables(prefix: str, host: str | None = None, region: str | None = None,
     work, connections = database.bind(WorkItems), database.bind(ConnectionRows)
     attachments, codes = database.bind(AttachmentRows), database.bind(ConnectCodes)
     records, secrets, passes = database.bind(Records), database.bind(Secrets), database.bind(PassRows)
+    devices = database.bind(DeviceRows)
     return Tables(
         objects=Objects(objects),
         bodies=Bodies(bodies),
@@ -70,12 +73,13 @@ def open_tables(prefix: str, host: str | None = None, region: str | None = None,
         attachments=Attachments(attachments),
         tenants=Tenants(records, secrets),
         users=Users(records),
-        passes=Passes(passes),
+        passes=Passes(passes, records),
         runtimes=Runtimes(records, secrets, codes),
+        devices=Devices(devices),
         agents=Agents(records),
         environments=Environments(records),
         sessions=Sessions(records),
         files=Files(records),
         blobs=Blobs(bucket, host, region),
-        models=(objects, bodies, live, work, connections, attachments, records, secrets, codes, passes),
+        models=(objects, bodies, live, work, connections, attachments, records, secrets, codes, passes, devices),
     )

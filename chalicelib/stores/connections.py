@@ -38,9 +38,9 @@ class Connections:
 
     def put(self, connection: Connection) -> None:
         """Writes a row."""
-        if connection.holder is not None:
+        for holder in connection.holders:
             # First: a connection without its note could not be found by who revokes its secret.
-            sk = _note(connection.holder, connection.connection_id)
+            sk = _note(holder, connection.connection_id)
             self._records(connection.tenant_id, sk, ttl=ttl_of(connection.expires_at)).save()
         body = msgspec.json.encode(connection).decode()
         self._rows(connection.connection_id, body=body, ttl=ttl_of(connection.expires_at)).save()
@@ -54,7 +54,10 @@ class Connections:
         return msgspec.json.decode(found.body, type=Connection)
 
     def of_holder(self, tenant_id: TenantId, holder: str) -> Sequence[ConnectionId]:
-        """The connections of a runtime or a key; also such as have ended since: their notes are left to expire."""
+        """The connections of a runtime, a key or a session token.
+
+        Also such as have ended since: their notes are left to expire.
+        """
         prefix = _note(holder, "")
         found = self._records.query(tenant_id, self._records.sk.startswith(prefix), consistent_read=True)
         return [ConnectionId(one.sk.removeprefix(prefix)) for one in found]

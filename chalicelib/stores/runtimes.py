@@ -13,8 +13,9 @@ from pynamodb.expressions.update import Action
 
 from ..core.catalog import ConnectCode, Runtime, RuntimeToken
 from ..core.errors import BadRequest
+from ..core.session_token import Canary
 from ..wire.ids import RuntimeId, TenantId
-from .table import Records, Secrets, Table, ttl_of, update, written
+from .table import Records, Secrets, Table, save, ttl_of, update, written
 
 _Actions = list[Action]
 
@@ -111,9 +112,27 @@ class Runtimes:
         """Deletes a runtime if it is there; its tokens stay, for whoever asks why they open nothing."""
         self._records(tenant_id, f"runtime#{runtime_id}").delete()
 
+    def canary(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Canary | None:
+        """The laptop's newest canary, or None."""
+        try:
+            row = self._records.get(tenant_id, _canary(runtime_id), consistent_read=True)
+        except self._records.DoesNotExist:
+            return None
+        return msgspec.json.decode(row.body or "", type=Canary)
+
+    def put_canary(self, canary: Canary, was: Canary | None) -> bool:
+        """Writes a laptop's newest canary. False when the newest one is not ``was``."""
+        body = msgspec.json.encode(canary).decode()
+        is_same: Condition = self._records.body.does_not_exist()
+        if was is not None:
+            is_same = self._records.body == msgspec.json.encode(was).decode()
+        standing = save(self._records(canary.tenant_id, _canary(canary.runtime_id), body=body), is_same)
+        # Our own put stands in the way of itself when its answer was lost and it was tried again.
+        return standing is None or standing.body == body
+
     def put_code(self, code: ConnectCode) -> None:
-        """Writes a connect code."""
-        self._codes(
+        """Writes a connect code, if there is none of its hash: one that was used up stays so."""
+        row = self._codes(
             code.code_hash,
             body=msgspec.json.encode(code).decode(),
             state_hash=code.state_hash,
@@ -121,7 +140,8 @@ class Runtimes:
             expires_at=code.expires_at,
             used_at=code.used_at,
             ttl=ttl_of(code.expires_at),
-        ).save()
+        )
+        save(row, self._codes.code_hash.does_not_exist())
 
     def spend_code(self, code_hash: str, state_hash: str, code_challenge: str | None, now: float) -> ConnectCode:
         """Uses a code up, by one conditional write that also reads it: of any number of callers one wins.
@@ -181,6 +201,10 @@ def _runtime(row: Records) -> Runtime:
 
 def _note(runtime_id: RuntimeId, token_hash: str) -> str:
     return f"token#{runtime_id}#{token_hash}"
+
+
+def _canary(runtime_id: RuntimeId) -> str:
+    return f"canary#{runtime_id}"
 
 
 def _pk(token_hash: str) -> str:

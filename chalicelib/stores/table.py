@@ -27,12 +27,18 @@ records      ``<tenant>``                    ``tenant``                   the te
                                              ``files``                    how many bytes all files have; the API
                                              ``user#<user>``              a person; the API
                                              ``key#<key>``                a key, and which secrets it has; the API
-                                             ``open#<holder>#<id>``       which WebSockets a runtime or a key has open;
-                                                                          ``$connect``. Expires
+                                             ``open#<holder>#<id>``       which WebSockets a runtime, a key or a session
+                                                                          token has open; ``$connect``. Expires
+                                             ``stoken#<session>#<id>``    which tokens a session has; the API. Expires
+                                             ``canary#<runtime>``         a laptop's newest canary; the laptop
 secrets      ``key#<hash>``,                 --                           an API key, a runtime's token; setting up,
              ``token#<hash>``                                             enrolment, the API, revoking
 codes        ``<hash>``                      --                           a connect code; the API, enrolment. Expires
-passes       ``<hash>``                      --                           a browser's cookie or ticket; the API. Expires
+passes       ``<hash>``,                     --                           a browser's cookie or ticket, a session token
+             ``token#<id>``                                               by its id; the API. Expires
+devices      ``code#<hash>``,                --                           a machine without a browser that waits for a
+             ``guesses#<tenant>``                                         person; how often a tenant's people named one
+                                                                          that there is not. The API. Expires
 ===========  ==============================  ===========================  =============================================
 
 Values are the msgspec JSON of the catalog's Struct in one attribute, ``body``; beside it stand only the attributes that

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..actors.follower import Follower
 from ..actors.session_rows import session_id_of
 from ..core import sse
-from ..core.access import bearer
+from ..core.access import SessionAsker, SessionPrincipal, bearer
 from ..core.errors import MooringError
 from ..core.faults import Fault, fault_of, internal_fault, plain_fault
 from ..wiring import Plane, plane
@@ -40,6 +40,9 @@ THREADS = 200
 
 RETRY_MS = 1000
 """When a browser is to reconnect after a cut (milliseconds)."""
+
+ASK_AGAIN_S = 60.0
+"""How long a stream may outlive the secret that opened it (seconds): looking at it costs a read or two."""
 
 _PATH = "/v1/sessions/{session_id}/events/stream"
 _OWNED = re.compile(r"/v1/sessions/[^/]+/events/stream/?")
@@ -55,13 +58,14 @@ def owns(method: str, path: str) -> bool:
     return method == "GET" and _OWNED.fullmatch(path) is not None
 
 
-def build(plane: Callable[[], Plane] = plane) -> ASGIApp:
+def build(plane: Callable[[], Plane] = plane, *, ask_again_s: float = ASK_AGAIN_S) -> ASGIApp:
     """The app.
 
     Args:
         plane: gives the plane, at the first request.
+        ask_again_s: how often a reader's secret is looked at again (seconds).
     """
-    streams = _Streams(plane)
+    streams = _Streams(plane, ask_again_s)
     return Starlette(
         routes=[Route(_PATH, streams.events, methods=["GET"])],
         exception_handlers={HTTPException: _of_starlette},
@@ -69,8 +73,9 @@ def build(plane: Callable[[], Plane] = plane) -> ASGIApp:
 
 
 class _Streams:
-    def __init__(self, plane: Callable[[], Plane]) -> None:
+    def __init__(self, plane: Callable[[], Plane], ask_again_s: float) -> None:
         self._plane = plane
+        self._ask_again_s = ask_again_s
         self._limiter = anyio.CapacityLimiter(THREADS)
 
     async def events(self, request: Request) -> Response:
@@ -84,21 +89,28 @@ class _Streams:
             # A Lambda entry: a stranger is told only where to look.
             log.exception("request=%s path=%s failed", request_id, request.url.path)
             return _faulty(internal_fault(request_id), request_id)
-        return _Stream(self._frames(follower, request_id), follower, self._close, request_id)
+        return _Stream(self._frames(request, follower, request_id), follower, self._close, request_id)
+
+    def _asking(self, request: Request) -> SessionAsker:
+        """Whoever may follow the session now. Raises Unauthorized, Forbidden, NotFound."""
+        secret = bearer(request.headers.get("authorization"), request.headers.get("x-api-key"))
+        named = request.path_params["session_id"]
+        return self._plane().tenants.session_principal(secret, SessionPrincipal, "read", named)
 
     def _follow(self, request: Request) -> Follower:
-        here = self._plane()
-        headers = request.headers
-        asking = here.tenants.key_principal(bearer(headers.get("authorization"), headers.get("x-api-key")), "read")
-        wish = sse.wish_of(_values(request), headers.get("last-event-id"))
+        here, asking = self._plane(), self._asking(request)
+        wish = sse.wish_of(_values(request), request.headers.get("last-event-id"))
         session_id = session_id_of(request.path_params["session_id"])
         return here.reading.follow(asking.tenant_id, session_id, after=wish.after, ours=wish.ours, deltas=wish.deltas)
 
-    async def _frames(self, follower: Follower, request_id: str) -> AsyncIterator[bytes]:
+    async def _frames(self, request: Request, follower: Follower, request_id: str) -> AsyncIterator[bytes]:
         yield sse.comment("open") + sse.retry(RETRY_MS)
-        spoke = anyio.current_time()
+        spoke = asked = anyio.current_time()
         try:
             while not follower.ended:
+                if anyio.current_time() - asked >= self._ask_again_s:
+                    await self._blocking(lambda: self._asking(request))
+                    asked = anyio.current_time()
                 found = await self._blocking(follower.poll)
                 for one in found:
                     yield sse.frame(one.body, one.cursor)

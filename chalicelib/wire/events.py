@@ -102,11 +102,12 @@ class UserInterrupt(_Event, frozen=True, tag="user.interrupt"):
 
 
 class UserToolConfirmation(_Event, frozen=True, tag="user.tool_confirmation"):
-    """Somebody answered a permission question."""
+    """Somebody answered a permission question: ``answered_by``, a person, a key of nobody's, or a session token."""
 
     tool_use_id: EventId
     result: Literal["allow", "deny"]
     deny_message: str | None = None
+    answered_by: str | None = None
 
 
 class AgentMessage(_Event, frozen=True, tag="agent.message"):
@@ -279,6 +280,12 @@ RuntimeUse = Literal["owner", "tenant", "nobody"]
 """Who may use a runtime: its owner alone, the whole tenant, or nobody since it was removed."""
 
 
+class RuntimeSlept(Struct, frozen=True, kw_only=True, tag_field="type", tag="mooring.runtime_asleep"):
+    """The current connection said that the laptop goes to sleep."""
+
+    connection_id: ConnectionId
+
+
 class RuntimeOwned(Struct, frozen=True, kw_only=True, tag_field="type", tag="mooring.runtime_owned"):
     """Somebody became the runtime's owner, shared it or took it back, or removed it."""
 
@@ -315,7 +322,7 @@ Event = (
 )
 """What a session's log holds."""
 
-RoomEvent = RuntimeAttached | LeaseRenewed | RuntimeDetached | RuntimeOwned
+RoomEvent = RuntimeAttached | LeaseRenewed | RuntimeDetached | RuntimeOwned | RuntimeSlept
 """What a room's log holds."""
 
 DaemonEvent = (

@@ -22,12 +22,60 @@ class _Frame(Struct, frozen=True, kw_only=True, tag_field="type"):
     pass
 
 
+class AgentCapabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent says that it can do, when it is greeted. Source: ACP ``initialize``, ``agentCapabilities``."""
+
+    load: bool = False
+    resume: bool = False
+    image: bool = False
+    audio: bool = False
+    embedded_context: bool = False
+    mcp_http: bool = False
+    mcp_sse: bool = False
+    auth_methods: tuple[str, ...] = ()
+
+
+class AgentMeasures(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent did in a conversation that was held to find it out; None = that could not be told.
+
+    Attributes:
+        asks: it asks before it acts, where it has to.
+        resumes: another process of it goes on with the conversation.
+        cancels: a turn ends soon after it was cancelled.
+        images: it is told what a picture shows.
+        mcp: it reaches an MCP server over HTTP.
+        at: epoch seconds.
+    """
+
+    asks: bool | None = None
+    resumes: bool | None = None
+    cancels: bool | None = None
+    images: bool | None = None
+    mcp: bool | None = None
+    at: float = 0.0
+
+
 class AgentReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One ACP agent found on the laptop; ``id`` is canonical (``claude-acp``, ``echo``, …)."""
+    """One ACP agent found on the laptop; ``id`` is canonical (``claude-acp``, ``echo``, …).
+
+    Attributes:
+        name: as people call it.
+        login: whether its provider will know who asks, as far as that can be told without asking there.
+        problem: why it does not work; empty = nothing is known against it.
+        capabilities: as of ``version``; None = it was not greeted yet.
+        measured: None = nobody had it measured.
+        never_asks: tools that it uses without asking, whatever it is told.
+    """
 
     id: str
     binary: str = ""
     version: str = ""
+    name: str = ""
+    login: Literal["yes", "no", "unknown"] = "unknown"
+    problem: str = ""
+    capabilities: AgentCapabilities | None = None
+    measured: AgentMeasures | None = None
+    never_asks: tuple[str, ...] = ()
 
 
 class LocalSkill(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,7 +123,8 @@ class Ping(_Frame, frozen=True, tag="ping"):
     """Daemon, at once after ``welcome`` and every ``PING_S``: renews the lease.
 
     Answered by ``pong``, and by everything that the plane owes.
-    ``active`` names the turns whose child lives and has put something out since the last ping or has a tool call open.
+    ``active`` names the turns whose child lives and has put something out since the last ping or has a tool call open,
+    and those that wait for a place.
     ``turns`` are all that are open on this machine: one that the plane has given up is answered ``session.cancel``.
     """
 
@@ -129,6 +178,15 @@ class SessionDisposed(_Frame, frozen=True, tag="session.disposed"):
 
     runtime_id: RuntimeId
     session_id: SessionId
+
+
+class RuntimeSleep(_Frame, frozen=True, tag="runtime.sleep"):
+    """The laptop goes to sleep: until its next hello it counts as asleep.
+
+    Answered by the connection's close. From a connection that is not the runtime's own it changes nothing.
+    """
+
+    runtime_id: RuntimeId
 
 
 # ---- plane to daemon
@@ -321,7 +379,7 @@ class ErrorFrame(_Frame, frozen=True, tag="error"):
     session_id: str | None = None
 
 
-DaemonUp = Hello | Ping | SessionEvent | SessionDelta | SessionAccepted | SessionDisposed
+DaemonUp = Hello | Ping | SessionEvent | SessionDelta | SessionAccepted | SessionDisposed | RuntimeSleep
 DaemonDown = (
     Welcome
     | Pong

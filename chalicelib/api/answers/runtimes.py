@@ -6,20 +6,25 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...actors.enrolment import Seen
+from ...actors.presence import Seen
 from ...core.catalog import RuntimeToken
+from ...core.runtime_room import Presence
 from ...wire.events import UserBlock
 from ...wire.frames import AgentReport, LocalSkill
 from ...wire.limits import LEASE_S
 
 
 class RuntimeAnswer(Struct, frozen=True, kw_only=True):
-    """A runtime. ``last_heartbeat`` is when its lease was last renewed."""
+    """A runtime.
+
+    ``last_heartbeat`` is when it was last heard, ``asleep_since`` when it said that it goes to sleep.
+    ``waiting`` is how many messages wait for its return, counted in 100 sessions at most.
+    """
 
     id: str
     hostname: str
     os: str
-    status: Literal["online", "offline"]
+    status: Presence
     agents: tuple[AgentReport, ...]
     local_skills: dict[str, tuple[LocalSkill, ...]]
     version: str
@@ -27,6 +32,8 @@ class RuntimeAnswer(Struct, frozen=True, kw_only=True):
     created_at: int
     owner: str
     shared: bool
+    asleep_since: int | None
+    waiting: int
 
 
 class RuntimeRemoved(Struct, frozen=True):
@@ -37,13 +44,14 @@ class RuntimeRemoved(Struct, frozen=True):
 
 
 class TokenAnswer(Struct, frozen=True, kw_only=True):
-    """A runtime's token, without its secret; ``last_used_at`` is as of at most an hour ago."""
+    """A runtime's token, without its secret; ``last_used_at`` is as of at most an hour ago, ``name`` the machine's."""
 
     id: str
     created_at: int
     expires_at: int | None
     last_used_at: int | None
     revoked_at: int | None
+    name: str
 
 
 class TokenList(Struct, frozen=True):
@@ -52,11 +60,25 @@ class TokenList(Struct, frozen=True):
     tokens: tuple[TokenAnswer, ...]
 
 
+class TokenEnded(Struct, frozen=True):
+    """A laptop has ended its own token; ``id`` is the runtime's."""
+
+    id: str
+    type: Literal["runtime_token_deleted"] = "runtime_token_deleted"
+
+
 class RenewedAnswer(Struct, frozen=True):
     """A runtime's new token, shown once."""
 
     token: str
     expires_at: int
+
+
+class ConnectionCut(Struct, frozen=True):
+    """A laptop's connection that was closed, if there was one; ``id`` is the runtime's."""
+
+    id: str
+    type: Literal["connection_cut"] = "connection_cut"
 
 
 class RuntimeList(Struct, frozen=True):
@@ -105,18 +127,21 @@ class Kept(Struct, frozen=True):
 def runtime_answer(seen: Seen, now: float) -> RuntimeAnswer:
     """A runtime; whether it is online is what its room says at ``now`` (epoch seconds)."""
     runtime, room = seen.runtime, seen.room
+    presence: Presence = room.presence(now) if room else "offline"
     return RuntimeAnswer(
         id=runtime.runtime_id,
         hostname=runtime.hostname,
         os=runtime.os,
-        status="online" if room and room.online(now) else "offline",
+        status=presence,
         agents=runtime.agents,
         local_skills=runtime.local_skills,
         version=runtime.version,
-        last_heartbeat=int(room.lease_until - LEASE_S) if room and room.lease_until else None,
+        last_heartbeat=_whole(room.lease_until - LEASE_S if room.lease_until else room.asleep_since) if room else None,
         created_at=int(runtime.created_at),
         owner=room.owner_id if room and room.owner_id else runtime.owner_key_id,
         shared=room is not None and (room.use == "tenant" or not room.owner_id),
+        asleep_since=_whole(room.asleep_since) if room else None,
+        waiting=seen.waiting,
     )
 
 
@@ -128,6 +153,7 @@ def token_answer(token: RuntimeToken) -> TokenAnswer:
         expires_at=_whole(token.expires_at),
         last_used_at=_whole(token.last_used_at),
         revoked_at=_whole(token.revoked_at),
+        name=token.name,
     )
 
 

@@ -26,7 +26,7 @@ class MCPServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     type: Literal["url"] = "url"
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s]+$", max_length=2048)]
+    url: Annotated[str, Meta(pattern=r"^https?://[!-~]+$", max_length=2048)]
 
 
 MCPServers = Annotated[tuple[MCPServer, ...], Meta(max_length=20)]

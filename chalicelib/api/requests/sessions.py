@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from ...actors.environments import LOCAL_ENVIRONMENT
 from ...actors.loop import Cause
 from ...actors.session_rows import NewSession
-from ...core.access import KeyPrincipal
+from ...core.access import SessionAsker
 from ...core.catalog import SessionStatus
 from ...core.content import MessageGiven
 from ...core.details import DetailsPatch
@@ -162,11 +162,11 @@ class PostHeaders(Struct, frozen=True, kw_only=True):
         """The key and what was asked for under it; None without a key."""
         return Cause(self.idempotency_key, digest(encode(body))) if self.idempotency_key else None
 
-    def attempt(self, asking: KeyPrincipal, body: CreateSession | PostEvents, at_ms: int) -> Try | None:
+    def attempt(self, asking: SessionAsker, body: CreateSession | PostEvents, at_ms: int) -> Try | None:
         """Which try of an SDK's this is; None for whoever does not say, or brings a key. ``at_ms`` is epoch ms."""
         if self.retry_count is None or self.idempotency_key:
             return None
-        return Try(digest(asking.key_id.encode() + b"\n" + encode(body))[:16], self.retry_count, at_ms)
+        return Try(digest(asking.shown_id.encode() + b"\n" + encode(body))[:16], self.retry_count, at_ms)
 
 
 class SessionsQuery(ListQuery, frozen=True, kw_only=True):
