@@ -7,30 +7,18 @@ session bring is not shown: that is everything before the message's place in the
 from __future__ import annotations
 
 import argparse
-import queue
-import threading
 from typing import Any, Final
 
-import msgspec
-
 from ..edge.creds import paths, read_login
-from ..edge.https import is_final
-from ..edge.person import Agent, EventStream, Person
+from ..edge.person import Person
 from ..errors import MoorError
 from .answer import Answer
+from .follower import Follower
 from .result import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, Result, Screen
 from .verbs import Verbs
 
-REOPENED: Final = 8
-"""How often in a row a cut stream is opened again."""
-
-REOPEN_S: Final = 1.0
-"""Between two attempts to open it (seconds, times the attempt's number)."""
-
 LINGER_S: Final = 1.0
 """How long the session's status is awaited once the message is done: it comes with it, unless others wait (seconds)."""
-
-_Item = dict[str, Any] | MoorError
 
 
 def add(verbs: Verbs) -> None:
@@ -58,9 +46,9 @@ def run(screen: Screen, text: str, *, agent: str | None, session: str | None, al
     """
     person = Person(read_login(paths()))
     try:
-        session_id = session or person.create_session(_chosen(person.agents(), agent).id)
+        session_id = session or person.create_session(person.agent(agent).id)
         stream = person.stream(session_id, deltas=deltas)
-        follower = _Follower(person, session_id, stream, deltas=deltas)
+        follower = Follower(person, session_id, stream, deltas=deltas)
         sent = person.send(session_id, [{"type": "user.message", "content": [{"type": "text", "text": text}]}])
         answer = Answer(screen, str(sent[0]["id"]), lambda event: _permit(person, session_id, screen, event, allow))
         try:
@@ -76,25 +64,7 @@ def _run(given: argparse.Namespace, screen: Screen) -> Result:
     return run(screen, given.text, agent=given.agent, session=given.session, allow=given.allow, deltas=not given.json)
 
 
-def _chosen(agents: list[Agent], wanted: str | None) -> Agent:
-    if wanted is None:
-        found = agents
-    else:
-        found = (
-            [one for one in agents if one.id == wanted]
-            or [one for one in agents if one.name == wanted]
-            or [one for one in agents if one.binding and one.binding.acp_agent_id == wanted]
-        )
-    if len(found) == 1:
-        return found[0]
-    told = ", ".join(f"{one.name or '?'} ({one.id})" for one in (found or agents)[:10])
-    if found:
-        raise MoorError("agent_ambiguous", f"Say which agent with --agent: {told}.")
-    which = f"There is no agent {wanted!r}." if wanted else "There is no agent."
-    raise MoorError("agent_not_found", f"{which} There are: {told}." if told else f"{which} Make one first.")
-
-
-def _follow(person: Person, session_id: str, follower: _Follower, answer: Answer, screen: Screen) -> bool:
+def _follow(person: Person, session_id: str, follower: Follower, answer: Answer, screen: Screen) -> bool:
     """Shows events until the message is done. Returns whether somebody pressed Ctrl-C."""
     interrupted = False
     while True:
@@ -148,55 +118,3 @@ def _result(session_id: str, answer: Answer, interrupted: bool) -> Result:
     }
     lines = [] if outcome == "completed" else [f"The turn ended: {outcome}."]
     return Result(exit_code, [*lines, f"Go on with: moor ask --session {session_id} …"], data)
-
-
-class _Follower:
-    """Reads the stream in a thread of its own, so that Ctrl-C never falls into the middle of an event.
-
-    A stream that ends or is cut is opened again at its cursor. Before there is one, it goes on from the beginning:
-    events before the message are skipped by ``Answer``, which also knows repeats.
-    """
-
-    def __init__(self, person: Person, session_id: str, stream: EventStream, *, deltas: bool) -> None:
-        self._person, self._session_id, self._stream, self._deltas = person, session_id, stream, deltas
-        self._items: queue.Queue[_Item] = queue.Queue()
-        self._left = threading.Event()
-        threading.Thread(target=self._read, name="moor-ask", daemon=True).start()
-
-    def next(self, timeout_s: float | None) -> _Item | None:
-        """The next event, or what ended the stream; None when nothing came in ``timeout_s`` seconds."""
-        try:
-            return self._items.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-
-    def leave(self) -> None:
-        """Opens no further stream. The thread ends with the stream it reads, or with the process."""
-        self._left.set()
-
-    def _read(self) -> None:
-        cuts = 0
-        stream: EventStream | None = self._stream
-        while not self._left.is_set():
-            try:
-                stream = stream or self._reopened()
-                for one in stream:
-                    cuts = 0
-                    if one.event != "ping":
-                        self._items.put(msgspec.json.decode(one.data, type=dict[str, Any]))
-            except MoorError as exc:
-                cuts += 1
-                if is_final(exc) or cuts > REOPENED:
-                    self._items.put(exc)
-                    return
-            except msgspec.MsgspecError as exc:
-                self._items.put(MoorError("bad_answer", f"The plane's stream can't be read: {exc}."))
-                return
-            stream = None
-            self._left.wait(REOPEN_S * cuts)
-
-    def _reopened(self) -> EventStream:
-        after = self._stream.last_id or "0"
-        self._stream.close()
-        self._stream = self._person.stream(self._session_id, deltas=self._deltas, after=after)
-        return self._stream

@@ -41,7 +41,8 @@ def run(server: str | None, api_key: str | None) -> Result:
         person.close()
     where = paths()
     write_login(where, login)
-    lines = [f"Logged in to {login.server_url}; {len(runtimes)} runtimes there."]
+    n_runtimes = "1 runtime" if len(runtimes) == 1 else f"{len(runtimes)} runtimes"
+    lines = [f"Logged in to {login.server_url}; {n_runtimes} there."]
     if is_exposed(login.server_url):
         lines.append("Beware: this address is not encrypted, and the key travels to it in the clear.")
     return Result(0, lines, {"server_url": login.server_url, "runtimes": len(runtimes)})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -17,18 +18,37 @@ EXIT_INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True)
+class Table:
+    """A list for a person: drawn on a terminal, a line with tabs for each row where a program reads.
+
+    Attributes:
+        columns: their names.
+        rows: a cell for each column. The first one names the row, so it is the last to be cut short.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of a verb.
 
     Attributes:
         exit_code: the process's status.
-        lines: for a person.
+        lines: for a person, after the table.
         data: for ``--json``: one object.
+        table: for a person, where the result is a list.
     """
 
     exit_code: int = EXIT_OK
     lines: Sequence[str] = ()
     data: dict[str, Any] = field(default_factory=dict)
+    table: Table | None = None
+
+
+Advance = Callable[[float], None]
+"""Tells that something got further, by how much."""
 
 
 class Screen(Protocol):
@@ -49,6 +69,17 @@ class Screen(Protocol):
 
     def event(self, body: dict[str, Any]) -> None:
         """Shows an event as it came, where programs read along."""
+
+    def progress(self, label: str, total: float | None = None) -> AbstractContextManager[Advance]:
+        """Shows how far something gets that takes long.
+
+        Args:
+            label: what happens, such as ``Installing codex-acp 1.2``.
+            total: the amount at which it is done, in any unit (bytes, steps); None = nobody knows.
+
+        Returns:
+            A context for the time it takes; it gives what is called with each amount that was done.
+        """
 
     def confirm(self, question: str) -> bool:
         """Asks a question whose answer is yes or no; without anybody there, it is no."""

@@ -1,13 +1,16 @@
-"""The screens: how results and what happens meanwhile are printed, for programs, pipes and people at a terminal."""
+"""The screens: how results and what happens meanwhile are printed, for programs and for pipes.
+
+The one for people at a terminal is in ``terminal``, because what it draws with is slow to import.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TextIO
 
-from rich.console import Console
-
-from .result import Result
+from .result import Advance, Result, Table
 
 
 class PlainScreen:
@@ -41,6 +44,10 @@ class PlainScreen:
     def event(self, body: dict[str, Any]) -> None:
         """See ``Screen``: people are shown what an event means, not the event."""
 
+    def progress(self, label: str, total: float | None = None) -> AbstractContextManager[Advance]:
+        """See ``Screen``: a note when it begins, and one when it is done."""
+        return self._noted(label)
+
     def confirm(self, question: str) -> bool:
         """See ``Screen``."""
         return False
@@ -48,11 +55,23 @@ class PlainScreen:
     def finish(self, result: Result) -> None:
         """Prints a verb's result: failures on standard error."""
         self.end_line()
+        if result.table is not None:
+            self._table(result.table)
         for line in result.lines:
             if "error" in result.data:
                 self._note(line)
             else:
                 self._line(line)
+
+    @contextmanager
+    def _noted(self, label: str) -> Iterator[Advance]:
+        self.note(f"{label} …")
+        yield _pass_by
+        self.note(f"{label}: done")
+
+    def _table(self, table: Table) -> None:
+        for row in (table.columns, *table.rows):
+            self._line("\t".join(map(one_line, row)))
 
     def _write(self, piece: str) -> None:
         self._out.write(piece)
@@ -63,39 +82,6 @@ class PlainScreen:
 
     def _note(self, line: str) -> None:
         print(line, file=self._err, flush=True)
-
-
-class TerminalScreen(PlainScreen):
-    """Text for a person who sits there: notes are dim, failures red, and questions can be asked."""
-
-    def __init__(self, out: TextIO, err: TextIO) -> None:
-        super().__init__(out, err)
-        self._console = Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self._errors = Console(file=err, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-    @property
-    def asks(self) -> bool:
-        """See ``Screen``."""
-        return True
-
-    def note(self, line: str) -> None:
-        """See ``Screen``."""
-        self.end_line()
-        self._console.print(line, style="dim")
-
-    def confirm(self, question: str) -> bool:
-        """See ``Screen``."""
-        self.end_line()
-        try:
-            return self._console.input(f"{question} [y/n] ", markup=False).strip().lower() in ("y", "yes")
-        except EOFError:
-            return False
-
-    def _line(self, line: str) -> None:
-        self._console.print(line)
-
-    def _note(self, line: str) -> None:
-        self._errors.print(line, style="red")
 
 
 class JSONScreen(PlainScreen):
@@ -110,6 +96,10 @@ class JSONScreen(PlainScreen):
     def note(self, line: str) -> None:
         """See ``Screen``: the events tell the same."""
 
+    def progress(self, label: str, total: float | None = None) -> AbstractContextManager[Advance]:
+        """See ``Screen``: nothing; the result tells what was done."""
+        return nullcontext(_pass_by)
+
     def event(self, body: dict[str, Any]) -> None:
         """See ``Screen``."""
         self._line(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
@@ -117,3 +107,12 @@ class JSONScreen(PlainScreen):
     def finish(self, result: Result) -> None:
         """Prints the result's data."""
         self.event(result.data)
+
+
+def one_line(cell: str) -> str:
+    """A cell's text without what would move a terminal's cursor: titles are written by anybody."""
+    return " ".join("".join(char if char.isprintable() else " " for char in cell).split())
+
+
+def _pass_by(amount: float) -> None:
+    """Shows nothing of it."""

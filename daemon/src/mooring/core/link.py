@@ -7,8 +7,9 @@ Each connection goes through its own states; the link is OFFLINE when there is n
     ONLINE      the runtime's own; frames go out here        a newer one welcomed -> DRAINING
     DRAINING    replaced by a newer one of ours              its time is over, or closed
 
-Inputs: ``Opened, Welcomed, Heard, Replaced, Closed`` of a connection, ``Tick`` of the clock (at least twice a minute).
-Outputs: ``Dial, SayHello, Use, Close, Wait, GoOffline, Stop``.
+Inputs: ``Opened, Welcomed, Heard, Replaced, Closed`` of a connection, ``Tick`` of the clock (at least twice a minute),
+``Suspending, Woken`` of the laptop. Outputs: ``Dial, SayHello, SayGoodnight, Use, Close, Wait, GoOffline, Stop``.
+Times are seconds of a clock that goes on while the laptop sleeps, and that nobody sets.
 
 Invariants: one connection at most is DIALING or HELLO_SENT; one at most is ONLINE; ``Use`` names the newest welcomed
 one; a rotation never closes the old connection before the new one was welcomed. Backoff grows with every failed attempt
@@ -16,8 +17,10 @@ and begins anew only after a welcome: a plane that accepts sockets and then fail
 nothing is dialed again.
 
 What can cross: the close of a connection that is already replaced (changes nothing), a ``replaced`` for the older one
-of our own two (ignored), one for the only one (a slower hello of ours won: say hello again), a laptop that slept (every
-socket is dead, though nothing says so yet: a jump of the clock between two ticks closes all and dials at once).
+of our own two (ignored), one for the only one (a slower hello of ours won: say hello again), a laptop that slept or a
+daemon that was stopped (every socket is dead, though nothing says so yet: all are closed, and one is dialed at once).
+A laptop that is about to sleep says goodnight where there is a connection, and dials nothing until it has woken; one
+whose sleep was called off without a word dials again after ``SUSPEND_S``.
 """
 
 from __future__ import annotations
@@ -28,8 +31,28 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..errors import EXIT_REFUSED, EXIT_TAKEN_OVER, MoorError
+from ..errors import EXIT_REFUSED, EXIT_TAKEN_OVER
 from ..wire.limits import PING_S, ROTATE_MAX_S, ROTATE_MIN_S
+from .link_cues import (
+    Close,
+    Closed,
+    Cue,
+    Dial,
+    GoOffline,
+    Heard,
+    Opened,
+    Output,
+    Replaced,
+    SayGoodnight,
+    SayHello,
+    Stop,
+    Suspending,
+    Tick,
+    Use,
+    Wait,
+    Welcomed,
+    Woken,
+)
 
 BACKOFF_FIRST_S: Final = 1.0
 BACKOFF_MAX_S: Final = 60.0
@@ -45,7 +68,13 @@ DRAIN_S: Final = 5.0
 """How long a replaced connection stays open for frames that are on their way (seconds)."""
 
 SLEPT_S: Final = 60.0
-"""More than this between two ticks means that the laptop slept (seconds)."""
+"""More than this between two ticks means that the laptop slept, or the daemon was stopped (seconds)."""
+
+GOODNIGHT_S: Final = 3.0
+"""How long the plane may take to close a connection after goodnight (seconds); logind waits 5 s for us by default."""
+
+SUSPEND_S: Final = 30.0
+"""How long nothing is dialed for a sleep that was announced (seconds); a real one is longer, or ends with a word."""
 
 TICK_S: Final = 25.0
 """The longest time between two ticks (seconds)."""
@@ -54,7 +83,7 @@ Phase = Literal["DIALING", "HELLO_SENT", "ONLINE", "DRAINING"]
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """One connection. ``until``: when its phase must have changed; ``heard_at``: last frame on it (epoch seconds)."""
+    """One connection. ``until``: when its phase must have changed; ``heard_at``: last frame on it (seconds)."""
 
     number: int
     phase: Phase
@@ -66,7 +95,8 @@ class Connection(Struct, frozen=True, kw_only=True):
 class LinkState(Struct, frozen=True, kw_only=True):
     """The whole. ``retry_at``: when to dial again while OFFLINE; ``instance``: this process; ``attempts`` failed.
 
-    ``rotate_max_s``: the age at which a connection is replaced at the latest (seconds).
+    ``rotate_max_s``: the age at which a connection is replaced at the latest (seconds); ``is_suspended``: the laptop is
+    about to sleep, or sleeps.
     """
 
     instance: str
@@ -78,106 +108,7 @@ class LinkState(Struct, frozen=True, kw_only=True):
     ticked_at: float | None = None
     ping_s: float = PING_S
     is_stopped: bool = False
-
-
-# ---- inputs
-
-
-class Opened(Struct, frozen=True):
-    """The socket is open."""
-
-    number: int
-
-
-class Welcomed(Struct, frozen=True):
-    """The plane answered its hello."""
-
-    number: int
-    ping_s: float = PING_S
-
-
-class Heard(Struct, frozen=True):
-    """Any frame came: the connection lives in both directions, since the plane speaks when it is spoken to."""
-
-    number: int
-
-
-class Replaced(Struct, frozen=True):
-    """The plane says that another connection is the runtime's own now, of the process ``instance``."""
-
-    number: int
-    instance: str
-
-
-class Closed(Struct, frozen=True):
-    """The connection is over, or never came to be; ``status`` is that of a refused handshake."""
-
-    number: int
-    status: int | None = None
-
-
-class Tick(Struct, frozen=True):
-    """Time has passed."""
-
-
-Cue = Opened | Welcomed | Heard | Replaced | Closed | Tick
-
-
-# ---- outputs
-
-
-class Dial(Struct, frozen=True):
-    """Open a socket and call it ``number``."""
-
-    number: int
-
-
-class SayHello(Struct, frozen=True):
-    """Say hello on it.
-
-    ``beside``: another connection works, and the desk goes on with that one; else the desk is ``connected`` with this.
-    """
-
-    number: int
-    beside: bool = False
-
-
-class Use(Struct, frozen=True):
-    """Send on it from now on."""
-
-    number: int
-
-
-class Close(Struct, frozen=True):
-    """Close it; ``why`` is for the log."""
-
-    number: int
-    why: str
-
-
-class Wait(Struct, frozen=True):
-    """The next attempt is this far away (seconds); for the log."""
-
-    seconds: float
-
-
-class GoOffline(Struct, frozen=True):
-    """The connection that the desk knows is gone: it is ``disconnected`` until the next welcome or hello."""
-
-
-class Stop(Struct, frozen=True):
-    """For good: end the process with this error."""
-
-    code: str
-    message: str
-    exit_code: int
-
-    def error(self) -> MoorError:
-        """What the process ends with."""
-        return MoorError(self.code, self.message, self.exit_code)
-
-
-Output = Dial | SayHello | Use | Close | Wait | GoOffline | Stop
+    is_suspended: bool = False
 
 
 class LinkStep(Struct, frozen=True):
@@ -218,7 +149,7 @@ def rotate_s(max_s: float, die: float) -> float:
 
 
 def next_look(state: LinkState, now: float) -> float:
-    """When ``Tick`` is next due (epoch seconds), at most ``TICK_S`` from now."""
+    """When ``Tick`` is next due (seconds), at most ``TICK_S`` from now."""
     times = [now + TICK_S, *(one.until for one in state.connections)]
     if not _is_trying(state):
         current = _current(state)
@@ -227,11 +158,15 @@ def next_look(state: LinkState, now: float) -> float:
 
 
 def decide(state: LinkState, cue: Cue, *, now: float, die: float) -> LinkStep:
-    """What follows from ``cue``. ``now`` is epoch seconds; ``die`` is a fresh number in [0, 1)."""
+    """What follows from ``cue``. ``now`` is in seconds, see the module; ``die`` is a fresh number in [0, 1)."""
     if state.is_stopped:
         return LinkStep(state)
     if isinstance(cue, Tick):
         return _tick(state, now, die)
+    if isinstance(cue, Suspending):
+        return _suspending(state, now)
+    if isinstance(cue, Woken):
+        return _woken(state, now)
     one = next((one for one in state.connections if one.number == cue.number), None)
     if one is None:
         return LinkStep(state)
@@ -268,7 +203,7 @@ def _welcomed(state: LinkState, one: Connection, ping_s: float, now: float, die:
     state = _with(state, online)
     for older in state.connections:
         if older.phase == "ONLINE" and older.number != one.number:
-            state = _with(state, replace(older, phase="DRAINING", until=now + DRAIN_S, rotate_at=math.inf))
+            state = _with(state, _draining(older, now + DRAIN_S))
     return LinkStep(state, (Use(one.number),))
 
 
@@ -313,7 +248,7 @@ def _tick(state: LinkState, now: float, die: float) -> LinkStep:
     slept = state.ticked_at is not None and not -SLEPT_S <= now - state.ticked_at <= SLEPT_S
     state = replace(state, ticked_at=now)
     if slept:
-        return _after_sleep(state, now)
+        return _woken(state, now)
     outputs: list[Output] = []
     for one in state.connections:
         if one.until <= now:
@@ -328,18 +263,32 @@ def _tick(state: LinkState, now: float, die: float) -> LinkStep:
     return LinkStep(state, tuple(outputs))
 
 
-def _after_sleep(state: LinkState, now: float) -> LinkStep:
+def _suspending(state: LinkState, now: float) -> LinkStep:
+    outputs: list[Output] = []
+    current = _current(state)
+    if current is not None:
+        outputs.append(SayGoodnight(current.number))
+    outputs += [Close(one.number, "the laptop goes to sleep") for one in state.connections if one is not current]
+    if any(one.phase in ("ONLINE", "HELLO_SENT") for one in state.connections):
+        outputs.append(GoOffline())
+    left = () if current is None else (_draining(current, now + GOODNIGHT_S),)
+    state = replace(state, connections=left, attempts=0, retry_at=now + SUSPEND_S, is_suspended=True)
+    return LinkStep(state, tuple(outputs))
+
+
+def _woken(state: LinkState, now: float) -> LinkStep:
     outputs: list[Output] = [Close(one.number, "the laptop slept") for one in state.connections]
     if any(one.phase in ("ONLINE", "HELLO_SENT") for one in state.connections):
         outputs.append(GoOffline())
-    step = _dial(replace(state, connections=()), now)
+    # What failed before the sleep says nothing about the network after it.
+    step = _dial(replace(state, connections=(), attempts=0, ticked_at=now), now)
     return LinkStep(step.state, (*outputs, *step.outputs))
 
 
 def _dial(state: LinkState, now: float) -> LinkStep:
     number = state.dialed + 1
     dialing = Connection(number=number, phase="DIALING", until=now + DIAL_S)
-    state = replace(state, dialed=number, connections=(*state.connections, dialing))
+    state = replace(state, dialed=number, connections=(*state.connections, dialing), is_suspended=False)
     return LinkStep(state, (Dial(number),))
 
 
@@ -361,7 +310,11 @@ def _silence_s(ping_s: float) -> float:
 
 def _too_late(one: Connection) -> str:
     silent = {"DIALING": "dialing took too long", "HELLO_SENT": "no welcome", "ONLINE": "no answer to two pings"}
-    return silent.get(one.phase, "replaced by a newer one")
+    return silent.get(one.phase, "its time is over")
+
+
+def _draining(one: Connection, until: float) -> Connection:
+    return replace(one, phase="DRAINING", until=until, rotate_at=math.inf)
 
 
 def _current(state: LinkState) -> Connection | None:

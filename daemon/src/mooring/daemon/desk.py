@@ -15,6 +15,7 @@ Nothing here waits or sleeps. Calls come from one thread; the runner may call ba
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, assert_never
 
@@ -23,12 +24,12 @@ from msgspec import Struct
 
 from ..core.open_text import OpenText
 from ..edge.journal import Journal
-from ..edge.journal_rows import TurnRow
+from ..edge.journal_rows import DiskFull, TurnRow
 from ..errors import MoorError
 from ..wire import codec, frames
 from ..wire import events as ev
 from ..wire.ids import EventId, SessionId, TurnId
-from .outbox import RESEND_S, Outbox, is_due
+from .outbox import DISK_S, RESEND_S, Outbox, is_due
 from .ports import Identity, Runner, TurnOrder
 
 PRUNE_S: Final = 24 * 3600.0
@@ -68,7 +69,8 @@ class Desk:
         self._journal, self._runner, self._identity = journal, runner, identity
         self._dice, self._clock = dice, clock
         self._outbox = Outbox(journal, send, identity, dice=dice, clock=clock, resend_s=resend_s)
-        self._prune_at = 0.0
+        self._prune_at, self._advance_at = 0.0, math.inf
+        self._held_up: set[SessionId] = set()
         self._running: dict[SessionId, TurnId] = {}
         self._disposing: set[SessionId] = set()
 
@@ -103,16 +105,25 @@ class Desk:
         """The hello of this moment, for a second connection while the first one still works."""
         return self._outbox.hello()
 
+    def introduce(self) -> None:
+        """What hello says of the laptop has changed: says it once more on the connection that there is."""
+        self._outbox.introduce()
+
     def tick(self, now: float) -> None:
         """Does what is due at ``now`` (epoch seconds)."""
         if is_due(self._prune_at, now, PRUNE_S):
             self._prune_at = now + PRUNE_S
-            self._journal.prune(now)
+            self._prune(now)
+        if self._held_up and is_due(self._advance_at, now, DISK_S):
+            self._advance_at = math.inf
+            held_up, self._held_up = self._held_up, set()
+            for session_id in held_up:
+                self._advance(session_id)
         self._outbox.tick(now, self._runner.active)
 
     def next_wake(self, now: float) -> float:
         """When ``tick`` next has something to do (epoch seconds, never before ``now``)."""
-        return max(now, min(self._prune_at, self._outbox.next_wake()))
+        return max(now, min(self._prune_at, self._advance_at, self._outbox.next_wake()))
 
     # ---- what the plane says
 
@@ -206,7 +217,7 @@ class Desk:
         self._journal.end(session_id, turn_id, (*self._outbox.last_note(session_id, turn_id), *events))
         if self._running.get(session_id) == turn_id:
             del self._running[session_id]
-        self._outbox.flush(session_id)
+        self._outbox.turn_ended(session_id)
         self._advance(session_id)
         return True
 
@@ -271,7 +282,15 @@ class Desk:
     # ---- turns
 
     def _advance(self, session_id: SessionId) -> None:
-        """Brings what runs in line with the journal."""
+        """Brings what runs in line with the journal; what a full disk holds up is tried again at a later ``tick``."""
+        try:
+            self._align(session_id)
+        except DiskFull as full:
+            _log.error("session=%s its next turn waits: %s", session_id, full)
+            self._held_up.add(session_id)
+            self._advance_at = self._clock() + DISK_S
+
+    def _align(self, session_id: SessionId) -> None:
         running = self._running.get(session_id)
         must_stop = False
         following: TurnRow | None = None
@@ -306,6 +325,12 @@ class Desk:
         self, turn_id: TurnId, outcome: Literal["cancelled", "unknown"], error: ev.ErrorBody | None = None
     ) -> ev.TurnEnded:
         return ev.TurnEnded(id=self._event_id(), turn_id=turn_id, outcome=outcome, error=error)
+
+    def _prune(self, now: float) -> None:
+        try:
+            self._journal.prune(now)
+        except DiskFull as full:
+            _log.error("old tombstones stay for a day more: %s", full)
 
     def _event_id(self) -> EventId:
         return EventId(f"sevt_{self._dice()[:24]}")

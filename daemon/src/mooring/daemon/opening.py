@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ..core.happenings import ContextLost
 from ..core.permissions import Permissions, Policies
-from ..edge.config import Config
+from ..edge.config import Config, read_config
 from ..edge.creds import Paths
+from ..edge.disk import check_room
 from ..edge.folder import INSTRUCTIONS, Folders
 from ..edge.workspaces import workspace_of
 from ..errors import MoorError
@@ -27,11 +29,13 @@ from ..wire.events import FileSource, UserBlock
 from ..wire.ids import EventId, SessionId, TurnId
 from .agents import Agents
 from .errand import errand
+from .local_skills import hide
 
 _UNSAFE = re.compile(
     r"(LD_|DYLD_|PYTHON|BASH_FUNC_).*|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS"
     # Where agents find their own configuration, which starts programs and says what they may do unasked.
-    r"|(XDG_|OPENCODE_|GEMINI_CLI_).*|CLAUDE_CONFIG_DIR|CODEX_HOME|IS_SANDBOX|APPDATA|LOCALAPPDATA|USERPROFILE",
+    r"|(XDG_|OPENCODE_|GEMINI_CLI_).*|IS_SANDBOX|APPDATA|LOCALAPPDATA|USERPROFILE|CODEX_(HOME|CONFIG|PATH)"
+    r"|CLAUDE_(CONFIG_DIR|SECURESTORAGE_CONFIG_DIR|CODE_(EXECUTABLE|MANAGED_SETTINGS_PATH|PLUGIN_.*))",
     re.IGNORECASE,
 )
 """Variables that make a program load or run other code, or ask for less: a bundle must not have that power."""
@@ -57,12 +61,29 @@ ProviderMaker = Callable[[ChildSpec, Sink, Ask], Provider]
 
 
 class Opener:
-    """Opens children. ``make`` is how a provider is made."""
+    """Opens children.
+
+    Args:
+        plane: has the bundles.
+        where: the daemon's home.
+        config: what its owner allows.
+        agents: how children are started.
+        make: how a provider is made.
+        is_forgetful: the journal is a new one, and what it knew of sessions that are here is lost.
+    """
 
     def __init__(
-        self, plane: PlanePort, where: Paths, config: Config, agents: Agents, make: ProviderMaker = ACPProvider
+        self,
+        plane: PlanePort,
+        where: Paths,
+        config: Config,
+        agents: Agents,
+        make: ProviderMaker = ACPProvider,
+        *,
+        is_forgetful: bool = False,
     ) -> None:
         self._plane, self._where, self._config, self._agents, self._make = plane, where, config, agents, make
+        self._is_forgetful = is_forgetful
         self._folders = Folders(where)
 
     async def open(
@@ -83,8 +104,13 @@ class Opener:
         except MoorError as exc:
             why = f"What the agent needs could not be had from the plane: {exc.message} [{exc.code}]"
             raise MoorError("bundle_unavailable", why) from exc
+        was_here = self._folders.of(session_id).is_dir()
+        if bundle.workspace is None and not was_here:
+            await errand(self._check_disk)
         provider = self._make(self._spec(session_id, agent_id, command, bundle), sink, ask)
         await provider.open(continuation)
+        if continuation is None and was_here and self._is_forgetful:
+            sink(ContextLost("This laptop's journal was damaged, and with it what led to the earlier conversation."))
         return provider
 
     async def keep(self, session_id: SessionId, turn_id: TurnId, name: str, body: bytes) -> Path:
@@ -99,11 +125,6 @@ class Opener:
             path.unlink(missing_ok=True)
 
     def _spec(self, session_id: SessionId, agent_id: str, command: tuple[str, ...], bundle: Bundle) -> ChildSpec:
-        if bundle.local_skill_blocklist and agent_id == "claude-acp":
-            why = (
-                "This daemon can't hide local skills yet, and the agent's definition blocks some. Remove the blocklist."
-            )
-            raise MoorError("blocklist_unsupported", why)
         for variable in bundle.env:
             if _UNSAFE.fullmatch(variable.name):
                 why = f"The agent's definition sets {variable.name[:80]}, which a plane may not set on a laptop."
@@ -114,13 +135,19 @@ class Opener:
                 Policies(self._config.permission_policy, self._config.permission_policies),
             )
         )
-        kept = variables(agent_id, permissions, [one.name for one in bundle.mcp_servers])
-        env = {one.name: one.value for one in bundle.env} | kept | dict(self._agents.env(agent_id))
+        blocked = bundle.local_skill_blocklist
+        own = self._agents.env(agent_id)
+        kept = variables(agent_id, permissions, [one.name for one in bundle.mcp_servers], blocked)
+        if blocked and (names := sorted(kept.keys() & own.keys())):
+            why = f"The agent's definition blocks local skills, and the laptop's configuration sets {names[0]} itself."
+            raise MoorError("blocklist_unsupported", why)
+        env = child_env(agent_id, os.environ, {one.name: one.value for one in bundle.env} | kept | dict(own))
         self._where.logs.mkdir(mode=0o700, exist_ok=True)
+        cwd = self._cwd(session_id, agent_id, bundle)
         spec = ChildSpec(
             command=command,
-            cwd=self._cwd(session_id, agent_id, bundle),
-            env=child_env(agent_id, os.environ, env),
+            cwd=cwd,
+            env=env | hide(agent_id, blocked, env, self._folders.of(session_id)),
             agent_id=agent_id,
             stderr_path=self._stderr(session_id),
             children_path=self._where.children,
@@ -132,10 +159,15 @@ class Opener:
             _refuse_what_needs_a_folder(bundle, spec)
         return spec
 
+    def _check_disk(self) -> None:
+        self._where.sessions.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_room(self._where.sessions, self._config.max_disk_mb, self._config.min_free_mb)
+
     def _cwd(self, session_id: SessionId, agent_id: str, bundle: Bundle) -> Path:
         if bundle.workspace is None:
             return self._folders.make(session_id, agent_id, bundle)
-        return workspace_of(bundle.workspace, self._config.workspaces)
+        # As the file has them now: `moor workspaces` changes them while the daemon runs.
+        return workspace_of(bundle.workspace, read_config(self._where.config).workspaces)
 
     def _stderr(self, session_id: SessionId) -> Path:
         return self._where.logs / f"{self._folders.of(session_id).name}.log"

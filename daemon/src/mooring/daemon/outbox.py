@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from ..core.open_text import OpenText
 from ..core.voice import Voice
 from ..edge.journal import Journal
-from ..edge.journal_rows import Batch, OutboxFull
+from ..edge.journal_rows import Batch, DiskFull, OutboxFull
 from ..wire import events as ev
 from ..wire import frames
 from ..wire.ids import EventId, OutboxId, SessionId, TurnId
@@ -32,6 +32,9 @@ MIN_PING_S: Final = 1.0
 
 RESEND_S: Final = 20.0
 """A batch without an answer for this long is sent again (seconds)."""
+
+DISK_S: Final = 5.0
+"""How often what a full disk did not take is tried again (seconds)."""
 
 BULKY = (ev.AgentMessage, ev.AgentThinking, ev.AgentToolResult, ev.Planned, ev.Used, ev.Spilled, ev.Opaque)
 """Events that a full outbox does not take. All others settle something, are few, and are always taken."""
@@ -68,6 +71,7 @@ class Outbox:
         self._hellos = 0
         self._sent_at: dict[SessionId, float] = {}
         self._dropped: dict[SessionId, int] = {}
+        self._flush_at = math.inf
 
     # ---- the connection
 
@@ -96,6 +100,10 @@ class Outbox:
             agents=facts.agents,
             local_skills=facts.local_skills,
         )
+
+    def introduce(self) -> None:
+        """Says hello once more, since what it says is another now."""
+        self.send(self.hello())
 
     def welcome(self, frame: frames.Welcome) -> None:
         """Sends again what is in flight, then what waits, then the text of what is open."""
@@ -126,13 +134,17 @@ class Outbox:
         for session_id, sent_at in list(self._sent_at.items()):
             if is_due(sent_at + self._resend_s, now, self._resend_s):
                 self._send_batches(self._journal.in_flight(session_id), now)
+        if self._flush_at < math.inf and is_due(self._flush_at, now, DISK_S):
+            self._flush_at = math.inf
+            for session_id in self._journal.ready_sessions():
+                self.flush(session_id)
         self._say(self._voice.due(now))
 
     def next_wake(self) -> float:
         """When ``tick`` next has something to do (epoch seconds); infinity for never."""
         if self.online:
             resend_at = min(self._sent_at.values(), default=math.inf) + self._resend_s
-            return min(self._ping_at, self._voice.next_wake(), resend_at)
+            return min(self._ping_at, self._voice.next_wake(), resend_at, self._flush_at)
         return self._hello_at if self._connected else math.inf
 
     def send(self, frame: Struct) -> None:
@@ -158,19 +170,33 @@ class Outbox:
     def last_note(self, session_id: SessionId, turn_id: TurnId) -> tuple[ev.Noted, ...]:
         """Closes the turn's text; the note of what a full outbox did not take since the last one, if anything."""
         self._voice.close_turn(session_id, turn_id)
-        dropped = self._dropped.pop(session_id, 0)
+        dropped = self._dropped.get(session_id, 0)
         if not dropped:
             return ()
         told = f"{dropped} events of this turn are missing: the laptop's outbox was full."
         return (ev.Noted(id=self._event_id(), turn_id=turn_id, kind="events_dropped", text=told),)
 
+    def turn_ended(self, session_id: SessionId) -> None:
+        """Its last note is on the disk; then the session's next events go out."""
+        self._dropped.pop(session_id, None)
+        self.flush(session_id)
+
     def flush(self, session_id: SessionId) -> None:
-        """Freezes and sends what waits, unless something is in flight: then it goes on gathering."""
-        if self.online:
-            now = self._clock()
+        """Freezes and sends what waits, unless something is in flight: then it goes on gathering.
+
+        What a full disk does not let go out waits for a later ``tick``.
+        """
+        if not self.online:
+            return
+        now = self._clock()
+        try:
             batch = self._journal.freeze(session_id, self._voice.live_from(session_id, now))
-            if batch is not None:
-                self._send_batches((batch,), now)
+        except DiskFull as full:
+            _log.error("session=%s its events wait: %s", session_id, full)
+            self._flush_at = now + DISK_S
+            return
+        if batch is not None:
+            self._send_batches((batch,), now)
 
     def grow(self, session_id: SessionId, text: OpenText) -> None:
         """The text of an open event has grown."""
@@ -204,7 +230,11 @@ class Outbox:
             _log.error("session=%s record %d of its log is not what it was: it was rewritten", session_id, head_n)
         now = self._clock()
         live_from = self._voice.live_from(session_id, now)
-        following = self._journal.acknowledge(session_id, frame.batch, frame.head_n, frame.head_hash, live_from)
+        try:
+            following = self._journal.acknowledge(session_id, frame.batch, frame.head_n, frame.head_hash, live_from)
+        except DiskFull:
+            self._sent_at[session_id] = now + DISK_S - self._resend_s  # It is acknowledged again.
+            raise
         if following is not None:
             self._send_batches((following,), now)
         elif not self._journal.in_flight(session_id):

@@ -70,4 +70,4 @@ class Runner(Protocol):
         """Kill the session's child, remove its folder, then call ``Desk.disposed``. Repeated until that call."""
 
     def active(self) -> tuple[TurnId, ...]:
-        """Turns whose child lives and has put something out since the last call, or has a tool call open."""
+        """Turns whose child lives and has put something out since the last call, has a tool call open, or no place."""

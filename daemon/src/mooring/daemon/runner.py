@@ -14,9 +14,10 @@ from ..edge.config import Config
 from ..errors import MoorError
 from ..wire.frames import PermissionVerdict
 from ..wire.ids import SessionId, TurnId
+from .ending import CANCELLED, DAEMON_STOPPED
 from .opening import Opener
 from .ports import TurnOrder
-from .session_run import CANCELLED, DAEMON_STOPPED, SessionRun, Setting
+from .session_run import SessionRun, Setting
 
 _log = logging.getLogger("mooring.runner")
 
@@ -34,6 +35,7 @@ class TurnRunner:
         self._seated: list[SessionId] = []
         self._freed = asyncio.Event()
         self._is_stopping = False
+        self._turns = 0
 
     def begin(self, setting: Setting) -> None:
         """Tells whom to work with."""
@@ -98,9 +100,15 @@ class TurnRunner:
         session_id = order.session_id
         if timer := self._idle_timers.pop(session_id, None):
             timer.cancel()
+        assert self._setting is not None
+        self._turns += 1
+        self._setting.busy(True)
         try:
             await session.run(order, lambda: self._seat(session))
         finally:
+            self._turns -= 1
+            if not self._turns:
+                self._setting.busy(False)
             if not session.has_child:
                 self._unseat(session_id)
             elif not self._is_stopping and session.turn_id is None:
@@ -111,15 +119,12 @@ class TurnRunner:
 
     async def _seat(self, session: SessionRun) -> None:
         """Waits until the session may have a child; sends the one away that nobody has spoken to for longest."""
-        told = False
         while session.session_id not in self._seated and len(self._seated) >= self._config.max_sessions:
             idle = next((one for one in self._seated if self._sessions[one].turn_id is None), None)
             if idle is not None:
                 await self._close_idle(self._sessions[idle])
                 continue
-            if not told:
-                _log.info("session=%s waits: %d sessions run", session.session_id, len(self._seated))
-                told = True
+            session.wait_for_place(len(self._seated))
             self._freed.clear()
             await self._freed.wait()
         if session.session_id in self._seated:

@@ -13,25 +13,28 @@ continuation.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
-
-from msgspec import Struct
+from typing import Any, Final, TypeVar
 
 from ..core import happenings as hp
+from ..core.respawn import MAX_DEATHS, Respawn
 from ..core.transcript import Transcript
 from ..edge.config import AgentConfig
+from ..edge.journal_rows import DiskFull
 from ..errors import MoorError
-from ..providers.ports import ContentBlock, Provider, Question, TurnOutcome, Verdict
+from ..providers.ports import ContentBlock, Provider, ProviderError, Question, TurnOutcome, Verdict
 from ..wire import events as ev
 from ..wire.frames import PermissionVerdict
 from ..wire.ids import EventId, SessionId, TurnId
 from .desk import Desk
+from .ending import DAEMON_STOPPED, Ending, Halt, ending_of
 from .errand import errand
 from .opening import Opener, PlanePort
+from .outbox import DISK_S
 from .outflow import Outflow
 from .ports import TurnOrder
 from .prompt import prompt_of
@@ -43,12 +46,18 @@ RELEASE_S: Final = 2.0
 RELEASE_ASKING_S: Final = 15.0
 """The same for an agent that may still ask whether it may run it. OpenCode takes 3 s for that on a busy laptop."""
 
+_T = TypeVar("_T")
+
 _log = logging.getLogger("mooring.turn")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all sessions work with. ``poke``: the desk may have something to do now; ``limits``: of an agent's turns."""
+    """What all sessions work with.
+
+    ``poke``: the desk may have something to do now; ``limits``: of an agent's turns; ``busy``: is told whether any turn
+    runs; ``woke_at``: when the laptop last woke up (``time.monotonic``).
+    """
 
     desk: Desk
     plane: PlanePort
@@ -56,17 +65,8 @@ class Setting:
     dice: Callable[[], str]
     poke: Callable[[], None]
     limits: Callable[[str], AgentConfig]
-
-
-class Halt(Struct, frozen=True):
-    """Why a turn was stopped from outside: ``cancelled``, or the code and sentence of a failure."""
-
-    code: str
-    message: str = ""
-
-
-CANCELLED: Final = Halt("cancelled")
-DAEMON_STOPPED: Final = Halt("daemon_stopped", "The daemon on the laptop was stopped while this turn was running.")
+    busy: Callable[[bool], None] = lambda _: None
+    woke_at: Callable[[], float] = lambda: 0.0
 
 
 class _Turn:
@@ -78,6 +78,8 @@ class _Turn:
         self.preparing: asyncio.Task[None] | None = None
         self.is_querying = False
         self.release: asyncio.TimerHandle | None = None
+        self.waits_for_place = False
+        self.unwritten: list[ev.DaemonEvent] = []
 
 
 class SessionRun:
@@ -96,6 +98,8 @@ class SessionRun:
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked_at = 0.0
         self._prompt: tuple[ContentBlock, ...] = ()
+        self._respawn = Respawn()
+        self._has_stopped = asyncio.Event()
 
     # ---- what is asked
 
@@ -110,8 +114,10 @@ class SessionRun:
         return self._provider is not None
 
     def was_active(self) -> bool:
-        """Whether the child lives and put something out since the last call, or has a tool call open."""
+        """Whether the child lives and put something out since the last call, has a tool call open, or has no place."""
         since, self._looked_at = self._looked_at, time.monotonic()
+        if self._turn is not None and self._turn.waits_for_place:
+            return True
         if self._turn is None or self._provider is None or not self._provider.alive:
             return False
         activity = self._provider.activity()
@@ -126,8 +132,11 @@ class SessionRun:
         self._idle.clear()
         try:
             await self._prepared(turn, seat())
+            turn.waits_for_place = False
             # A turn that was never begun is left in the journal for the next daemon when this one stops.
-            if turn.halt != DAEMON_STOPPED and self._desk.start_turn(self.session_id, order.turn_id):
+            if turn.halt != DAEMON_STOPPED and await self._on_disk(
+                turn, lambda: self._desk.start_turn(self.session_id, order.turn_id)
+            ):
                 await self._started(turn)
         finally:
             if turn.release is not None:
@@ -136,9 +145,22 @@ class SessionRun:
             self._idle.set()
             self._setting.poke()
 
+    def wait_for_place(self, places: int) -> None:
+        """As many agents work as may: whoever follows the session is told so once."""
+        if self._turn is None or self._turn.waits_for_place:
+            return
+        self._turn.waits_for_place = True
+        _log.info("session=%s waits: %d sessions run", self.session_id, places)
+        told = f"As many agents work on the laptop as it allows ({places}); the turn waits for a place."
+        # It names no turn: the first event of a turn says that it has started.
+        note = ev.Noted(id=self._event_id(), turn_id=TurnId(""), kind="waiting_for_place", text=told)
+        self._emit((note,))
+
     def halt(self, why: Halt) -> None:
         """Stops the running turn, if any. The first reason is the one that counts."""
         turn = self._turn
+        if why == DAEMON_STOPPED:
+            self._has_stopped.set()
         if turn is None or turn.halt is not None:
             return
         turn.halt = why
@@ -200,7 +222,7 @@ class SessionRun:
         except Exception:  # noqa: BLE001 - the child's supervisor is a shell
             _log.exception("%s broke; the turn fails", ids)
             error = MoorError("internal_error", "Something broke in the daemon; its log has the details.")
-        ending = _ending(turn.halt, outcome, error)
+        ending = ending_of(turn.halt, outcome, error)
         if self._provider is not None and not self._provider.alive:
             await self.close()
         await self._end(turn, ending)
@@ -217,13 +239,26 @@ class SessionRun:
             await self.close()
         if self._provider is None:
             await self._settled()
-            self._provider = await self._setting.opener.open(
-                self.session_id, order.agent_id, order.continuation, self._hear, self._ask
-            )
+            self._provider = await self._opened(order)
             self._agent_id = order.agent_id
             self._desk.remember(self.session_id, order.agent_id, self._provider.continuation)
         setting = self._setting
         self._prompt = await prompt_of(setting.plane, setting.opener, self.session_id, order.turn_id, content)
+
+    async def _opened(self, order: TurnOrder) -> Provider:
+        if rest_s := self._respawn.rest_s(time.monotonic()):
+            why = f"The agent died {MAX_DEATHS} times in a row while it started; it rests for {rest_s:.0f} s."
+            raise MoorError("agent_keeps_dying", f"{why} The last time: {self._respawn.why}")
+        try:
+            provider = await self._setting.opener.open(
+                self.session_id, order.agent_id, order.continuation, self._hear, self._ask
+            )
+        except ProviderError as exc:
+            if exc.code in ("agent_crashed", "handshake_timeout"):
+                self._respawn = self._respawn.died(time.monotonic(), exc.message)
+            raise
+        self._respawn = Respawn()
+        return provider
 
     async def _query(self, turn: _Turn) -> TurnOutcome:
         assert self._provider is not None
@@ -235,7 +270,8 @@ class SessionRun:
             turn.is_querying = False
             limits.cancel()
         if self._provider.continuation != turn.order.continuation:
-            self._desk.remember(self.session_id, turn.order.agent_id, self._provider.continuation)
+            agent_id, continuation = turn.order.agent_id, self._provider.continuation
+            await self._on_disk(turn, lambda: self._desk.remember(self.session_id, agent_id, continuation))
         return outcome
 
     async def _watch_limits(self, provider: Provider, turn: _Turn) -> None:
@@ -244,7 +280,8 @@ class SessionRun:
         began = time.monotonic()
         while limits.hard_limit_s or limits.idle_limit_s:
             now, activity = time.monotonic(), provider.activity()
-            quiet_since = now if activity.open_calls else max(began, activity.last_output_monotonic)
+            quiet_since = max(began, activity.last_output_monotonic, self._setting.woke_at())
+            quiet_since = now if activity.open_calls else quiet_since
             left_s = []
             if limits.hard_limit_s:
                 left_s.append((began + limits.hard_limit_s - now, "turn_hard_limit", "ran longer"))
@@ -256,19 +293,32 @@ class SessionRun:
                 return
             await asyncio.sleep(soonest_s)
 
-    async def _end(self, turn: _Turn, ending: _Ending) -> None:
+    async def _end(self, turn: _Turn, ending: Ending) -> None:
         """Hands over the turn's last events, in one piece with its end unless one of them must be uploaded first."""
         events = turn.transcript.end(ending.outcome, ending.stop_reason, ending.error)
         if ending.error is not None:
-            failure = ev.SessionError(
-                id=EventId(f"sevt_{self._setting.dice()[:24]}"), error=ending.error, turn_id=turn.order.turn_id
-            )
+            failure = ev.SessionError(id=self._event_id(), error=ending.error, turn_id=turn.order.turn_id)
             events = (*events[:-1], failure, events[-1])
         if not self._outflow.is_clear or self._outflow.must_upload(events):
             self._outflow.put(events[:-1])
             await self._outflow.clear()
             events = events[-1:]
-        self._desk.end_turn(self.session_id, turn.order.turn_id, events)
+        await self._on_disk(
+            turn, lambda: self._desk.end_turn(self.session_id, turn.order.turn_id, (*turn.unwritten, *events))
+        )
+
+    async def _on_disk(self, turn: _Turn, write: Callable[[], _T]) -> _T | None:
+        """What ``write`` gives, once the disk takes it. None when the daemon stops first: its journal knows no more."""
+        while True:
+            try:
+                return write()
+            except DiskFull as full:
+                _log.error("session=%s turn=%s waits: %s", self.session_id, turn.order.turn_id, full)
+            if self._has_stopped.is_set():
+                return None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISK_S):
+                    await self._has_stopped.wait()
 
     # ---- what the provider tells
 
@@ -296,31 +346,24 @@ class SessionRun:
         return await self._turn.questions.ask(question)
 
     def _emit(self, events: Sequence[ev.DaemonEvent]) -> None:
-        self._desk.emit(self.session_id, events)
+        turn = self._turn
+        if turn is not None and turn.unwritten:
+            turn.unwritten += events
+            return
+        try:
+            self._desk.emit(self.session_id, events)
+        except DiskFull as full:
+            _log.error("session=%s the turn is stopped: %s", self.session_id, full)
+            if turn is not None:
+                # What an agent does that nobody will know of must not go on. Its end is told when there is space again.
+                turn.unwritten += events
+                self.halt(Halt(full.code, full.message))
         self._setting.poke()
+
+    def _event_id(self) -> EventId:
+        return EventId(f"sevt_{self._setting.dice()[:24]}")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _Ending(Struct, frozen=True):
-    outcome: Literal["completed", "failed", "cancelled"]
-    stop_reason: str | None = None
-    error: ev.ErrorBody | None = None
-
-
-def _ending(halt: Halt | None, outcome: TurnOutcome | None, error: MoorError | None) -> _Ending:
-    """How a turn ends. What halted it counts above how the agent took that, unless it was done already."""
-    if outcome is not None and outcome.outcome == "completed":
-        return _Ending("completed", outcome.stop_reason)
-    if halt is not None:
-        if halt == CANCELLED:
-            return _Ending("cancelled", outcome.stop_reason if outcome else None)
-        return _Ending("failed", None, ev.ErrorBody(message=halt.message, code=halt.code))
-    if error is not None:
-        return _Ending("failed", None, ev.ErrorBody(message=error.message, code=error.code))
-    assert outcome is not None
-    told = ev.ErrorBody(message=outcome.error.message, code=outcome.error.code) if outcome.error else None
-    return _Ending(outcome.outcome, outcome.stop_reason, told)

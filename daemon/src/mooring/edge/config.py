@@ -1,4 +1,6 @@
-"""``config.toml``: what the laptop's owner allows. Read at the daemon's start, never written by us.
+"""``config.toml``: what the laptop's owner allows. Read at the daemon's start, the workspaces at each session's.
+
+It is the owner's: `moor workspaces` changes that one list in it, and nothing else ever does.
 
 An example of everything that it may hold::
 
@@ -6,8 +8,13 @@ An example of everything that it may hold::
     permission_policies = { read = "always_allow", bash = "always_ask" }   # the same for single tools
     max_sessions = 4                   # agents at once; a further session waits for a free place
     idle_close_minutes = 15            # an agent that nobody speaks to is closed, and resumed when spoken to
+    keep_awake = false                 # let the laptop fall asleep by itself during a turn too
+    max_disk_mb = 20000                # of all sessions' folders together; beyond it no session gets a new one
+    min_free_mb = 1000                 # no session gets a new folder on a disk with less than this free
     connection_minutes = 50            # the connection is replaced before this age, where a proxy cuts older ones
     workspaces = ["~/src/shop"]        # folders of yours in which agents may work, with all that is below them
+    proxy = "http://proxy.corp:3128"   # the way to the plane, and that of agents, unless the environment says another
+    ca_file = "~/company.pem"          # certificates to trust in place of the system's, by the daemon and by agents
 
     [agents.codex-acp]                 # how to start one agent, where its own way is not wanted
     command = "/opt/codex/bin/codex-acp"
@@ -33,6 +40,7 @@ from ..wire.limits import ROTATE_MAX_S
 
 _Positive = Annotated[float, Meta(gt=0)]
 _Folder = Annotated[str, Meta(pattern=r"^(?:/|~(?:/|$)|[A-Za-z]:[\\/])")]
+_Proxy = Annotated[str, Meta(pattern=r"^(?:https?://)?[^\s/]+/?$")]
 _Tool = Annotated[
     str, Meta(pattern=r"^(?:bash|edit|glob|grep|read|web_fetch|web_search|write|mcp__.+)$")
 ]  # A name that is none would tighten nothing, and nobody would notice.
@@ -63,6 +71,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agents: dict[str, AgentConfig] = field(default_factory=dict)
     workspaces: tuple[_Folder, ...] = ()
     permission_policies: dict[_Tool, Policy] = field(default_factory=dict)
+    ca_file: _Folder | None = None
+    proxy: _Proxy | None = None
+    keep_awake: bool = True
+    max_disk_mb: _Positive | None = None
+    min_free_mb: Annotated[float, Meta(ge=0)] = 500.0
+
+    def __repr__(self) -> str:
+        return "Config()"  # A proxy's address may hold a password.
 
 
 def read_config(path: Path) -> Config:

@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import websocket
 from msgspec import Struct
@@ -25,7 +25,7 @@ from websocket import ABNF
 from .. import __version__
 from ..errors import MoorError
 from ..wire.limits import FRAGMENT_BYTES
-from .network import proxy_for, tls_context
+from .network import proxy_for, proxy_login, tls_context
 
 CONNECT_S: Final = 20.0
 """How long dialing may take, TLS and handshake with it (seconds, each step)."""
@@ -84,13 +84,17 @@ class Dialer:
 
     Args:
         url: ``ws://`` or ``wss://``.
-        token: sent as a bearer in the handshake only.
+        token: gives what is sent as a bearer, in the handshake only.
         loop: the loop that ``report`` is called on.
         report: hears of everything that happens.
     """
 
     def __init__(
-        self, url: str, token: str, loop: asyncio.AbstractEventLoop, report: Callable[[Dialer, Report], None]
+        self,
+        url: str,
+        token: Callable[[], str],
+        loop: asyncio.AbstractEventLoop,
+        report: Callable[[Dialer, Report], None],
     ) -> None:
         self._url, self._token, self._loop, self._report = url, token, loop, report
         self._outgoing: queue.SimpleQueue[str | _Stop] = queue.SimpleQueue()
@@ -124,10 +128,13 @@ class Dialer:
 
     def _dial(self) -> None:
         closed = Closed(reason="the dialer broke")
+        token = self._token()
         try:
-            closed = self._live()
+            closed = self._live(token)
         except websocket.WebSocketBadStatusException as exc:
-            closed = Closed(status=exc.status_code, reason=f"the handshake was refused with status {exc.status_code}")
+            # A token that was replaced meanwhile says nothing about the one that took its place.
+            status = exc.status_code if self._token() == token else None
+            closed = Closed(status=status, reason=f"the handshake was refused with status {exc.status_code}")
         except MoorError as exc:
             closed = Closed(reason=str(exc))
         except (websocket.WebSocketException, OSError, ValueError) as exc:
@@ -136,7 +143,7 @@ class Dialer:
             self._hang_up()
             self._tell(closed)
 
-    def _live(self) -> Closed:
+    def _live(self, token: str) -> Closed:
         ws = websocket.WebSocket(
             sslopt={"context": tls_context()} if self._url.startswith("wss:") else None, enable_multithread=True
         )
@@ -144,7 +151,7 @@ class Dialer:
         ws.settimeout(CONNECT_S)
         ws.connect(  # type: ignore[no-untyped-call]  # The library types only some of its methods.
             self._url,
-            header=[f"Authorization: Bearer {self._token}", f"User-Agent: mooring-daemon/{__version__}"],
+            header=[f"Authorization: Bearer {token}", f"User-Agent: mooring-daemon/{__version__}"],
             suppress_origin=True,
             redirect_limit=0,  # A redirect could carry the token to somebody else.
             **_proxy_options(self._url),
@@ -214,6 +221,6 @@ def _proxy_options(url: str) -> dict[str, Any]:
         "http_proxy_port": parts.port or 80,
         "proxy_type": "http",
     }
-    if parts.username:
-        options["http_proxy_auth"] = (unquote(parts.username), unquote(parts.password or ""))
+    if login := proxy_login(proxy):
+        options["http_proxy_auth"] = login
     return options

@@ -24,6 +24,9 @@ INSTRUCTIONS: Final = "AGENTS.md"
 ATTACHMENTS: Final = ".attachments"
 """Where in a session's folder the files are that its messages bring."""
 
+CLAUDE_CONFIG: Final = ".claude-config"
+"""Where in a session's folder its own configuration of Claude Code is, from which skills are left out."""
+
 _READERS: Final = {"claude-acp": "CLAUDE.md", "gemini": "GEMINI.md"}
 """Agents that read another file. Both understand ``@path`` as an import of another file."""
 
@@ -155,6 +158,8 @@ def _checked(file: BundleFile) -> PurePosixPath:
     )
     if bad:
         raise _refused(file.path, "it does not name a file inside the session's folder")
+    if path.parts[0].casefold() == CLAUDE_CONFIG:
+        raise _refused(file.path, "that folder stands for the laptop owner's own configuration")
     return path
 
 

@@ -20,7 +20,7 @@ from urllib3.util import Retry, Timeout, make_headers
 
 from .. import __version__
 from ..errors import EXIT_FAILED, MoorError
-from .network import is_exposed, proxy_for, tls_context
+from .network import is_exposed, proxy_for, proxy_login, tls_context
 
 CONNECT_S: Final = 10.0
 READ_S: Final = 35.0
@@ -37,6 +37,9 @@ _MAX_BACKOFF_S: Final = 5.0
 
 
 _T = TypeVar("_T")
+
+Bearer = str | Callable[[], str]
+"""A secret, or what gives the one that counts now."""
 
 
 class PlaneError(MoorError):
@@ -104,13 +107,12 @@ class Channel:
         bearer: the secret, or None for requests that need none.
     """
 
-    def __init__(self, server_url: str, bearer: str | None, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, server_url: str, bearer: Bearer | None, *, attempts: int = ATTEMPTS) -> None:
         self.server_url = server_url
         self._attempts = attempts
         self._headers = {"accept": "application/json", "user-agent": f"mooring-daemon/{__version__}"}
-        if bearer is not None:
-            self._headers["authorization"] = f"Bearer {bearer}"
-        self._pool = _pool(server_url)
+        self._bearer = bearer
+        self._pool = pool_of(server_url)
 
     def __repr__(self) -> str:
         return f"Channel({self.server_url!r})"
@@ -181,6 +183,9 @@ class Channel:
         more: Mapping[str, str] | None = None,
     ) -> urllib3.BaseHTTPResponse:
         headers = {**self._headers, **(more or {})}
+        if self._bearer is not None:
+            secret = self._bearer if isinstance(self._bearer, str) else self._bearer()
+            headers["authorization"] = f"Bearer {secret}"
         if body is not None:
             headers["content-type"] = "application/json"
         if idempotency_key is not None:
@@ -204,7 +209,7 @@ class Channel:
         """The bytes at an address that the plane gives out. It is as good as a secret: nothing repeats it."""
         if urlsplit(url).scheme not in ("http", "https") or (is_exposed(url) and not is_exposed(self.server_url)):
             raise MoorError("bad_answer", "The plane sends to an address that this laptop must not ask.")
-        host, pool = urlsplit(url).hostname or "", _pool(url)
+        host, pool = urlsplit(url).hostname or "", pool_of(url)
         ask = partial(
             pool.request,
             "GET",
@@ -265,15 +270,17 @@ def _asked_again(ask: Callable[[], urllib3.BaseHTTPResponse], attempts: int) -> 
     return ask()
 
 
-def _pool(server_url: str) -> urllib3.PoolManager:
+def pool_of(server_url: str) -> urllib3.PoolManager:
+    """Connections to a server, on the way that the environment says. Raises ``bad_proxy``, ``bad_ca_file``."""
     context = tls_context() if server_url.startswith("https:") else None
     proxy = proxy_for(server_url)
     if proxy is None:
         return urllib3.PoolManager(ssl_context=context)
     parts = urlsplit(proxy)
-    login = f"{parts.username}:{parts.password or ''}" if parts.username else None
+    login = proxy_login(proxy)
+    headers = make_headers(proxy_basic_auth=":".join(login)) if login else None
     try:
-        return urllib3.ProxyManager(proxy, ssl_context=context, proxy_headers=make_headers(proxy_basic_auth=login))
+        return urllib3.ProxyManager(proxy, ssl_context=context, proxy_headers=headers)
     except HTTPError as exc:
         why = f"The proxy at {parts.hostname} can't be used: only http and https ones can."
         raise MoorError("bad_proxy", why) from exc

@@ -6,7 +6,7 @@ into one *batch* per session: its number and its bytes are on disk before they a
 they are until the plane has acknowledged them. Numbers are dense from 1 per session and outbox id.
 
 Every public method is one transaction, committed when it returns (write-ahead log with ``synchronous=FULL``: it
-survives a power cut), and changes nothing when it raises. What holds at every commit:
+survives a power cut), and changes nothing when it raises, such as ``DiskFull``. What holds at every commit:
 
 - at most one batch of a session is in flight, and its number is ``next_batch - 1``;
 - an event is in exactly one place, pending or frozen, until it was acknowledged or its session buried;
@@ -29,8 +29,8 @@ from ..wire import codec
 from ..wire.events import DaemonEvent
 from ..wire.ids import OutboxId, SessionId, TurnId
 from ..wire.limits import MAX_BATCH_BYTES
-from .journal_file import MEMORY, open_database
-from .journal_rows import Batch, Continuation, OutboxFull, TurnRow
+from .journal_file import MEMORY, is_full, open_database
+from .journal_rows import Batch, Continuation, DiskFull, OutboxFull, TurnRow
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 """Unacknowledged events kept before ``OutboxFull`` (bytes of their JSON)."""
@@ -288,14 +288,16 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         held = self._held
-        self._run("BEGIN IMMEDIATE")
         try:
+            self._run("BEGIN IMMEDIATE")
             yield
             self._run("COMMIT")
-        except BaseException:
+        except BaseException as exc:
             self._held = held
             if self._db.in_transaction:  # SQLite may have rolled back by itself, for instance on a full disk.
                 self._run("ROLLBACK")
+            if isinstance(exc, sqlite3.OperationalError) and is_full(exc):
+                raise DiskFull(str(exc)) from exc
             raise
 
     def _append(self, session_id: SessionId, events: Sequence[DaemonEvent]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import MoorError
+from .journal_rows import DiskFull
 
 MEMORY: Final = ":memory:"
 
@@ -61,15 +62,24 @@ def open_database(path: str, image: bytes | None = None) -> tuple[sqlite3.Connec
 
     Raises:
         MoorError: ``journal_newer`` or ``journal_busy``.
-        sqlite3.Error: the disk or its permissions; the file is left alone.
+        DiskFull: the disk takes nothing.
+        sqlite3.Error: the disk's permissions; the file is left alone.
     """
     try:
         return _open(path, image), None
     except sqlite3.DatabaseError as exc:
+        if is_full(exc):
+            raise DiskFull(str(exc)) from exc
         if path == MEMORY or exc.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise
     moved = _move_aside(Path(path))
     return _open(path, None), moved
+
+
+def is_full(exc: sqlite3.Error) -> bool:
+    """Whether the disk is full, or can't be written for the moment. Source: https://sqlite.org/rescode.html."""
+    primary = exc.sqlite_errorcode & 0xFF
+    return primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def _open(path: str, image: bytes | None) -> sqlite3.Connection:

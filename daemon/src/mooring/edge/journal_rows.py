@@ -1,4 +1,4 @@
-"""What the journal hands out: a turn, a batch, a continuation, and its refusal when the outbox is full."""
+"""What the journal hands out: a turn, a batch, a continuation, and its refusals when the outbox or the disk is full."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ class OutboxFull(MoorError):
         self.max_bytes = max_bytes
         held = f"The outbox holds {held_bytes} of {max_bytes} bytes that the plane has not acknowledged."
         super().__init__("outbox_full", f"{held} Run `moor status` to see whether the plane is reachable.")
+
+
+class DiskFull(MoorError):
+    """The disk does not take it. Nothing changed; the same may succeed later."""
+
+    def __init__(self, why: str) -> None:
+        what = f"The laptop's disk does not take what is to be kept ({why})."
+        super().__init__("disk_full", f"{what} Free some space: the daemon goes on by itself.")
 
 
 class TurnRow(Struct, frozen=True, kw_only=True):

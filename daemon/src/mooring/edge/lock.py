@@ -1,13 +1,17 @@
 """The daemon's lock: at most one daemon per home folder, and a way to see it without disturbing it.
 
 The operating system drops the lock when its holder dies, however it dies; the pid in the file is only for people.
+
+``waited_for`` is for the short moments in which two processes must not write the same file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -63,6 +67,18 @@ def read_holder(path: Path) -> int | None:
         return None
     try:
         return None if _take(handle) else _pid(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    """Holds a lock within the block, after whoever holds it now."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _take(handle):
+            time.sleep(_PAUSE_S)
+        yield
     finally:
         os.close(handle)
 

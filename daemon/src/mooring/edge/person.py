@@ -11,6 +11,7 @@ import urllib3
 from msgspec import Struct, field
 from urllib3.exceptions import HTTPError
 
+from ..errors import MoorError
 from .creds import Login, new_id
 from .https import Channel, Unreachable, decoded
 from .sse import EventParser, ServerSent
@@ -52,6 +53,11 @@ class _Agents(Struct, frozen=True):
     next_page: str | None = None
 
 
+class _Page(Struct, frozen=True):
+    data: list[dict[str, Any]]
+    next_page: str | None = None
+
+
 class _Named(Struct, frozen=True):
     id: str
 
@@ -76,9 +82,17 @@ class Person:
                 return found
             query = {"limit": _PAGE, "page": page.next_page}
 
-    def create_agent(self, definition: dict[str, Any]) -> Agent:
-        """Makes an agent; ``definition`` is the API's body."""
-        made: Agent = decoded(self._post("/v1/agents", definition), Agent)
+    def agent(self, wanted: str | None) -> Agent:
+        """The agent that somebody means by its id, its name or the id of its ACP agent; None = the only one there is.
+
+        Raises:
+            MoorError: ``agent_not_found``, ``agent_ambiguous``.
+        """
+        return _chosen(self.agents(), wanted)
+
+    def create_agent(self, definition: dict[str, Any]) -> dict[str, Any]:
+        """Makes an agent, and returns it; ``definition`` is the API's body."""
+        made: dict[str, Any] = decoded(self._post("/v1/agents", definition), dict[str, Any])
         return made
 
     def create_session(self, agent_id: str, title: str | None = None) -> str:
@@ -89,16 +103,53 @@ class Person:
         made: _Named = decoded(self._post("/v1/sessions", body), _Named)
         return made.id
 
+    def sessions(
+        self, *, limit: int, agent_id: str | None = None, status: str | None = None, archived: bool = False
+    ) -> list[dict[str, Any]]:
+        """The newest sessions, at most ``limit``; None = of any agent, in any status."""
+        said = {"agent_id": agent_id, "statuses[]": status, "include_archived": "true" if archived else None}
+        query = {name: value for name, value in said.items() if value is not None}
+        found: list[dict[str, Any]] = []
+        while len(found) < limit:
+            query["limit"] = str(min(limit - len(found), int(_PAGE)))
+            page: _Page = decoded(self._channel.ask("GET", "/v1/sessions", query=query), _Page)
+            found += page.data
+            if not page.next_page:
+                break
+            query["page"] = page.next_page
+        return found
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """One session, with its status as of now."""
+        found: dict[str, Any] = decoded(self._channel.ask("GET", _session(session_id)), dict[str, Any])
+        return found
+
+    def waiting(self, session_id: str) -> int:
+        """How many messages of a session wait for their turn."""
+        # They stand after everything else, and there are never more than a page of them.
+        query = {"order": "desc", "types[]": "user.message", "limit": _PAGE}
+        page: _Page = decoded(self._channel.ask("GET", f"{_session(session_id)}/events", query=query), _Page)
+        return sum(one.get("processed_at") is None for one in page.data)
+
+    def archive_session(self, session_id: str) -> dict[str, Any]:
+        """Makes a session read only, for good."""
+        found: dict[str, Any] = decoded(self._post(f"{_session(session_id)}/archive", {}), dict[str, Any])
+        return found
+
+    def delete_session(self, session_id: str) -> None:
+        """Ends a session, here and on its laptop."""
+        self._channel.ask("DELETE", _session(session_id))
+
     def send(self, session_id: str, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Sends events into a session, once however often the network makes it try. Returns them with their ids."""
-        path = f"/v1/sessions/{quote(session_id, safe='')}/events"
+        path = f"{_session(session_id)}/events"
         answer: dict[str, Any] = decoded(self._post(path, {"events": list(events)}, new_id()), dict[str, Any])
         sent: list[dict[str, Any]] = answer.get("data") or []
         return sent
 
     def event(self, session_id: str, event_id: str) -> dict[str, Any]:
         """One event, whole."""
-        path = f"/v1/sessions/{quote(session_id, safe='')}/events/{quote(event_id, safe='')}"
+        path = f"{_session(session_id)}/events/{quote(event_id, safe='')}"
         found: dict[str, Any] = decoded(self._channel.ask("GET", path), dict[str, Any])
         return found
 
@@ -107,6 +158,16 @@ class Person:
         answer: dict[str, Any] = decoded(self._channel.ask("GET", "/v1/runtimes"), dict[str, Any])
         found: list[dict[str, Any]] = answer.get("runtimes", answer.get("data")) or []
         return found
+
+    def share_runtime(self, runtime_id: str, *, shared: bool) -> dict[str, Any]:
+        """Lets the whole team use a runtime, or its owner alone. Returns the runtime."""
+        body = self._post(f"/v1/runtimes/{quote(runtime_id, safe='')}", {"shared": shared})
+        changed: dict[str, Any] = decoded(body, dict[str, Any])
+        return changed
+
+    def remove_runtime(self, runtime_id: str) -> None:
+        """Takes a runtime away from the plane, with its tokens."""
+        self._channel.ask("DELETE", f"/v1/runtimes/{quote(runtime_id, safe='')}")
 
     def connect_code(self, state: str) -> str:
         """A connect code for a laptop, bound to ``state``."""
@@ -144,7 +205,7 @@ class EventStream:
         self._server_url = channel.server_url
         self._parser = EventParser()
         self._parser.last_id = after or ""
-        path = f"/v1/sessions/{quote(session_id, safe='')}/events/stream"
+        path = f"{_session(session_id)}/events/stream"
         self._response: urllib3.BaseHTTPResponse = channel.open(path, query=query, headers=headers)
 
     @property
@@ -170,3 +231,25 @@ class EventStream:
     def close(self) -> None:
         """Ends the stream."""
         self._response.close()
+
+
+def _session(session_id: str) -> str:
+    return f"/v1/sessions/{quote(session_id, safe='')}"
+
+
+def _chosen(agents: list[Agent], wanted: str | None) -> Agent:
+    if wanted is None:
+        found = agents
+    else:
+        found = (
+            [one for one in agents if one.id == wanted]
+            or [one for one in agents if one.name == wanted]
+            or [one for one in agents if one.binding and one.binding.acp_agent_id == wanted]
+        )
+    if len(found) == 1:
+        return found[0]
+    told = ", ".join(f"{one.name or '?'} ({one.id})" for one in (found or agents)[:10])
+    if found:
+        raise MoorError("agent_ambiguous", f"Say which agent with --agent: {told}.")
+    which = f"There is no agent {wanted!r}." if wanted else "There is no agent."
+    raise MoorError("agent_not_found", f"{which} There are: {told}." if told else f"{which} Make one first.")

@@ -22,17 +22,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from acp import PROTOCOL_VERSION, RequestError
-from acp.schema import (
-    ClientCapabilities,
-    Implementation,
-    InitializeResponse,
-    PromptCapabilities,
-    PromptResponse,
-)
+from acp import RequestError
+from acp.schema import InitializeResponse, PromptCapabilities, PromptResponse
 from pydantic import ValidationError
 
-from .. import __version__
 from ..core.happenings import ContextLost, Happening, Noted, Said, Used
 from .acp_child import ACPChild
 from .acp_client import ACPClient
@@ -50,7 +43,8 @@ from .acp_session import (
     ways_back,
 )
 from .acp_translate import Translator
-from .manners import client_meta, is_the_models, request_meta, session_mode, unasked
+from .greeting import initialized
+from .manners import is_the_models, request_meta, session_mode, unasked
 from .ports import Activity, Ask, ChildSpec, ContentBlock, ErrorCode, ProviderError, Sink, TurnError, TurnOutcome
 
 FAILED_OPEN_TERM_S: Final = 2.0
@@ -180,16 +174,7 @@ class ACPProvider:
     async def _shake_hands(self, child: ACPChild, continuation: str | None) -> None:
         if self._has_ended:
             raise ProviderError("agent_failed", "The agent was stopped before it was ready.")
-        fs = {"readTextFile": False, "writeTextFile": False}
-        capabilities = ClientCapabilities.model_validate({"fs": fs, "_meta": client_meta(self._spec.agent_id) or None})
-        hello = await child.connection.initialize(
-            protocol_version=PROTOCOL_VERSION,
-            client_capabilities=capabilities,
-            client_info=Implementation(name="mooring", version=__version__),
-        )
-        if hello.protocol_version != PROTOCOL_VERSION:
-            text = f"The agent speaks ACP version {hello.protocol_version}; this daemon speaks {PROTOCOL_VERSION}."
-            raise ProviderError("agent_failed", text)
+        hello = await initialized(child.connection, self._spec.agent_id)
         self._takes = taken(hello.agent_capabilities)
         servers, refused = mcp_servers(self._spec.mcp_servers, hello.agent_capabilities)
         for name in refused:

@@ -71,28 +71,52 @@ def session_mode(agent_id: str, policy: Policy) -> str | None:
 
 def unasked(agent_id: str, permissions: Permissions) -> list[str]:
     """Returns the tools that are to be asked about by name and that this agent uses without asking."""
-    return sorted(permissions.named.intersection(_NEVER_ASKED.get(agent_id, ())))
+    return sorted(permissions.named.intersection(never_asked(agent_id)))
 
 
-def variables(agent_id: str, permissions: Permissions, mcp_servers: Sequence[str]) -> dict[str, str]:
-    """Returns the variables that bring an agent's child to ask what it has to.
+def never_asked(agent_id: str) -> tuple[str, ...]:
+    """Returns the tools that the agent uses without asking, whatever it is told."""
+    return _NEVER_ASKED.get(agent_id, ())
+
+
+def variables(
+    agent_id: str, permissions: Permissions, mcp_servers: Sequence[str], blocked_skills: Sequence[str] = ()
+) -> dict[str, str]:
+    """Returns the variables that bring an agent's child to ask what it has to, and to leave out some skills.
 
     Args:
         agent_id: canonical id.
         permissions: what holds.
         mcp_servers: names of the servers that the session gets.
+        blocked_skills: names of the skills that it must not offer its model.
     """
-    if agent_id != "opencode" or permissions.strictest != "always_ask":
+    if agent_id == "codex-acp" and blocked_skills:
+        off = [{"name": name, "enabled": False} for name in blocked_skills]
+        return {"CODEX_CONFIG": json.dumps({"skills": {"config": off}})}
+    if agent_id != "opencode":
         return {}
-    readers = [name for name in _OPENCODE_READERS if name in permissions.named]
-    names = (*_OPENCODE_RULES, *readers, *(f"{plain(server)}_*" for server in mcp_servers))
-    rules = {name: {"*": "ask"} for name in names}
-    return {"OPENCODE_PERMISSION": json.dumps({**rules, **dict.fromkeys(_OPENCODE_ACTIONS, "ask")})}
+    rules: dict[str, Any] = {}
+    if permissions.strictest == "always_ask":
+        readers = [name for name in _OPENCODE_READERS if name in permissions.named]
+        names = (*_OPENCODE_RULES, *readers, *(f"{plain(server)}_*" for server in mcp_servers))
+        rules = {name: {"*": "ask"} for name in names} | dict.fromkeys(_OPENCODE_ACTIONS, "ask")
+    # Its rules are patterns. No skill's name has a star in it, and such an entry must not hide all of them.
+    if denied := [name for name in blocked_skills if not {"*", "?"}.intersection(name)]:
+        rules["skill"] = dict.fromkeys(denied, "deny")
+    return {"OPENCODE_PERMISSION": json.dumps(rules)} if rules else {}
 
 
 def tells_arguments_late(agent_id: str) -> bool:
     """Returns whether the agent may tell what a call is given after it has asked whether it may be run."""
     return agent_id == "opencode"
+
+
+def loads_at_once(agent_id: str) -> bool:
+    """Returns whether the agent finds a conversation that began within the same minute of the clock.
+
+    Gemini CLI names a conversation's file by the minute, and one that starts begins it anew.
+    """
+    return agent_id != "gemini"
 
 
 def request_meta(spec: ChildSpec) -> dict[str, Any]:
