@@ -1,6 +1,6 @@
 """A little history of a plane over its real stores: everything that can be written down is written down once.
 
-One team, one laptop and its daemon, two viewers, a reader that polls, and sessions:
+One team, one laptop and its daemon, three viewers, a reader that polls, and sessions:
 
     lived       from its creation through questions, interrupts, lost laptops and failures to its deletion
     asking      its turn waits for an answer, a message waits behind it, somebody watches; two of its events are spilled
@@ -169,10 +169,10 @@ class _History:
             self.daemon.tell(session_id, ev.Noted(id=self._id(), turn_id=turn, kind="outbox_renewed"))
 
     def _away_and_back(self, session_id: SessionId) -> None:
-        """A ping that renews the lease; then the laptop is gone, one message expires, one is taken back."""
+        """A ping that renews the lease; then the laptop sleeps, one message expires, one is taken back."""
         self.world.clock.time += 100
         self.daemon.say(frames.Ping(runtime_id=RuntimeId(self.laptop.runtime_id)))
-        self.daemon.leave()
+        self.daemon.say(frames.RuntimeSleep(runtime_id=RuntimeId(self.laptop.runtime_id)))
         self._post(session_id, message("five"), expires_in=5)
         self.world.clock.time += 60
         self.world.plane.sessions.sweep()
@@ -226,12 +226,14 @@ class _History:
         self.daemon.tell(session_id, self._said(turn, "One half.\n" * 850), self._said(turn, "The other.\n" * 780))
 
     def _is_watched(self, session_id: SessionId) -> None:
-        """Two viewers and a reader that polls follow; it is renamed; a message is being written when the agent asks."""
+        """Three viewers, one by the session's own token, and a reader that polls follow; a message is being written."""
         world, ticket = self.world, self.team.ticket(session_id)
         world.ws("$connect", "view-1=", headers={"Authorization": f"Bearer {self.me.secret}"})
         world.ws("$connect", "browser-1=", queryStringParameters={"ticket": ticket}, headers={})
         attach = frames.Attach(session_id=session_id, after="0", include=("mooring",))
-        for viewer in ("view-1=", "browser-1="):
+        token = self.team.token(session_id)
+        world.ws("$connect", "page-1=", headers={"Authorization": f"Bearer {token}"})
+        for viewer in ("view-1=", "browser-1=", "page-1="):
             world.ws("$default", viewer, body=encode(attach).decode())
         world.plane.reading.follow(self.tenant_id, session_id, after=None, ours=False, deltas=())
         self._change(session_id, title="The build")

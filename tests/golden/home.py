@@ -44,6 +44,11 @@ max_sessions = 4
 idle_close_minutes = 15
 connection_minutes = 50
 workspaces = ["~/src/shop", "/srv/shop"]
+ca_file = "/etc/ssl/ours.pem"
+proxy = "http://proxy.example:3128"
+keep_awake = false
+max_disk_mb = 20000
+min_free_mb = 1000
 permission_policies = { read = "always_allow", mcp__linear = "always_ask" }
 
 [agents.codex-acp]
@@ -67,6 +72,7 @@ def furnish(home: Path, lived: Lived) -> None:
             token=lived.laptop.token,
             machine_id="machine-1",
             created_at=1_800_000_000.0,
+            expires_at=1_807_776_000.0,
         ),
     )
     write_login(where, Login(server_url="https://plane.example", api_key=lived.api_key))

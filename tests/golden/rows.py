@@ -241,6 +241,37 @@ def _pass(tables: Tables, item: Item) -> object:
     return tables.passes.get(_text(item, "pass_hash"), float(item["ttl"]["N"]) - 1)
 
 
+def _session_token(tables: Tables, item: Item) -> object:
+    return tables.passes.token(_text(item, "pass_hash").partition("#")[2], float(item["ttl"]["N"]) - 1)
+
+
+def _note_of_session_token(tables: Tables, item: Item) -> object:
+    tenant_id, name = _of_tenant(item)
+    session_id, _, token_id = name.partition("#")
+    found = tables.passes.tokens(tenant_id, SessionId(session_id), float(item["ttl"]["N"]) - 1)
+    return next(one for one in found if one.token_id == token_id)
+
+
+def _canary(tables: Tables, item: Item) -> object:
+    tenant_id, name = _of_tenant(item)
+    return tables.runtimes.canary(tenant_id, RuntimeId(name))
+
+
+def _device(tables: Tables, item: Item) -> object:
+    return tables.devices.get(_text(item, "pk").partition("#")[2], _soon_expired(item))
+
+
+def _guesses(tables: Tables, item: Item) -> object:
+    """Of the number of guesses only a bound asks, which lets no further one in or one more."""
+    tenant_id, n_guesses, now = (
+        TenantId(_text(item, "pk").partition("#")[2]),
+        int(item["n_guesses"]["N"]),
+        _soon_expired(item),
+    )
+    one_more = [tables.devices.take_guess(tenant_id, most, now, now + 600) for most in (n_guesses, n_guesses + 1)]
+    return {"n_guesses": n_guesses, "one_more_goes": one_more}
+
+
 def _of_tenant(item: Item) -> tuple[TenantId, str]:
     return TenantId(_text(item, "pk")), _text(item, "sk").partition("#")[2]
 
@@ -272,5 +303,10 @@ READERS: Mapping[str, Callable[[Tables, Item], object]] = {
     "secrets/token": _token,
     "codes/hash": _code,
     "passes/hash": _pass,
+    "passes/token": _session_token,
+    "records/stoken": _note_of_session_token,
+    "records/canary": _canary,
+    "devices/code": _device,
+    "devices/guesses": _guesses,
 }
 """The read method of each kind's store; of what is only ever spent or revoked, the method that does so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.wire.ids import SessionId
 from tests.knocking import Laptop, Person, answer
 
 from .world import MotoWorld
@@ -27,7 +28,8 @@ class Team:
 
     def at_work(self, agent_id: str) -> None:
         """Everything that a team does, beside talking to its agents."""
-        for step in (self._people, self._keys, self._browsers, self._runtimes, self._files, self._environments):
+        beside = (self._people, self._keys, self._browsers, self._runtimes, self._devices, self._files)
+        for step in (*beside, self._environments, self._canary):
             self.world.clock.time += 1
             step()
         self._agents(agent_id)
@@ -35,6 +37,14 @@ class Team:
     def ticket(self, session_id: str) -> str:
         """A ticket to a session's WebSocket."""
         return str(self.me.post(f"/v1/sessions/{session_id}/tickets", {})["ticket"])
+
+    def token(self, session_id: SessionId) -> str:
+        """A token that is good for a session, its newest of two secrets; another one is revoked."""
+        path = f"/v1/sessions/{session_id}/tokens"
+        made = self.me.post(path, {"name": "for our page", "scopes": ["read", "sessions:write"], "expires_in": 86_400})
+        gone = self.me.post(path, {"name": "gone"})
+        answer(self.me.ask("DELETE", f"{path}/{gone['id']}"))
+        return str(self.me.post(f"{path}/{made['id']}/rotate", {"grace_s": 3600})["token"])
 
     def _people(self) -> None:
         """Somebody whose role changed while they had a key, somebody who was removed; a limit of the team's own."""
@@ -67,6 +77,22 @@ class Team:
         self.laptop.token = answer(self.laptop.ask("POST", "/agents/runtime/token"))["token"]
         lost = self.me.laptop("machine-3")
         answer(self.me.ask("DELETE", f"/v1/runtimes/{lost.runtime_id}"))
+
+    def _devices(self) -> None:
+        """A machine without a browser that was let in, another one that waits, and one that nobody has."""
+        for machine in ("build-1", "build-2"):
+            said = {"state": "0123456789abcdef", "code_challenge": "c" * 43, "hostname": machine, "os": "linux/arm64"}
+            codes = answer(self.world.ask("POST", "/agents/runtime/device", None, said))
+            ask = {"device_code": codes["device_code"]}
+            assert self.world.ask("POST", "/agents/runtime/device/token", None, ask).status_code == 400
+            if machine == "build-1":
+                wish = {"user_code": codes["user_code"], "decision": "approved"}
+                self.me.post("/v1/runtimes/answer-device", wish)
+                answer(self.world.ask("POST", "/agents/runtime/device/token", None, ask))
+        assert self.me.ask("POST", "/v1/runtimes/find-device", {"user_code": "BBBB-BBBB"}).status_code == 404
+
+    def _canary(self) -> None:
+        answer(self.laptop.ask("POST", "/agents/runtime/canary"))
 
     def _files(self) -> None:
         """One that was uploaded and lives for a while, one that was announced and sent, one whose bytes never came."""

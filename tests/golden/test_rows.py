@@ -119,8 +119,13 @@ def test_an_old_session_goes_on_over_its_old_tables(world: MotoWorld, key: Objec
 def test_an_old_key_lists_what_was_there(owner: Person, folder: Path) -> None:
     """Catches another hash of keys, or another sort key: everything would be there, and nobody would find it."""
     kept = LOGS[folder]
+    canaries = {json.loads(item["body"]["S"])["session_id"] for kind, item in items(folder) if kind == "records/canary"}
     there = {
-        key.object_id for key in kept if key.kind == "session" and open_session(kept[key][-1]).state.status == "open"
+        key.object_id
+        for key in kept
+        if key.kind == "session"
+        and open_session(kept[key][-1]).state.status == "open"
+        and key.object_id not in canaries  # Lists show them only to who asks for them.
     }
     assert {one["id"] for one in owner.get("/v1/sessions?include_archived=true")["data"]} == there
     for kind, path in LISTS.items():

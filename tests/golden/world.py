@@ -18,6 +18,17 @@ from tests.fake_files import FakeBlobs
 from tests.knocking import WS_URL, Laptop, World
 from tests.stores.conftest import as_stores
 
+CLAUDE = frames.AgentReport(
+    id="claude-acp",
+    binary="claude-agent-acp",
+    version="0.12.1",
+    name="Claude Code",
+    login="yes",
+    capabilities=frames.AgentCapabilities(load=True, resume=True, image=True, auth_methods=("claude-login",)),
+    measured=frames.AgentMeasures(asks=True, resumes=True, cancels=True, images=True, mcp=False, at=1_790_000_000.0),
+    never_asks=("read",),
+)
+
 
 class MotoWorld(World):
     """A plane over the real stores, but for the bytes of files: those are no rows."""
@@ -56,7 +67,7 @@ class Daemon:
                 version="0.1.0",
                 hostname="ada.example",
                 os="darwin/arm64",
-                agents=(frames.AgentReport(id="claude-acp", binary="claude-agent-acp", version="0.12.1"),),
+                agents=(CLAUDE,),
                 local_skills={"claude-acp": (frames.LocalSkill(id="pdf", name="PDF", source="user"),)},
             )
         )
