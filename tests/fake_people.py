@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from chalicelib.actors.ports import PutRefused
 from chalicelib.core.access import Role
 from chalicelib.core.catalog import ApiKey, KeyNote, Pass, Tenant, User, UserWrite
-from chalicelib.wire.ids import KeyId, TenantId, UserId
+from chalicelib.core.session_token import SessionToken
+from chalicelib.wire.ids import KeyId, SessionId, TenantId, UserId
 from tests.fake_io import Fake, io_point
 from tests.fake_records import newest_first
 
@@ -159,9 +160,10 @@ class FakeUsers(Fake):
 
 @dataclass
 class FakePasses(Fake):
-    """What browsers hold in place of keys."""
+    """What is held in place of keys."""
 
     rows: dict[str, Pass] = field(default_factory=dict)
+    session_tokens: dict[str, SessionToken] = field(default_factory=dict)
     port = "passes"
 
     @io_point
@@ -176,3 +178,25 @@ class FakePasses(Fake):
     @io_point
     def delete(self, pass_hash: str) -> None:
         self.rows.pop(pass_hash, None)
+
+    @io_point
+    def put_token(self, token: SessionToken) -> bool:
+        standing = self.session_tokens.get(token.token_id)
+        if standing != token and (standing.version if standing else 0) != token.version - 1:
+            return False
+        self.session_tokens[token.token_id] = token
+        return True
+
+    @io_point
+    def token(self, token_id: str, now: float) -> SessionToken | None:
+        found = self.session_tokens.get(token_id)
+        return found if found and found.expires_at > now else None
+
+    @io_point
+    def tokens(self, tenant_id: TenantId, session_id: SessionId, now: float) -> Sequence[SessionToken]:
+        found = [
+            one
+            for one in self.session_tokens.values()
+            if (one.tenant_id, one.session_id) == (tenant_id, session_id) and one.expires_at > now
+        ]
+        return sorted(found, key=lambda one: one.token_id, reverse=True)

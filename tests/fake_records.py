@@ -14,6 +14,7 @@ from chalicelib.core.catalog import ConnectCode, Runtime, RuntimeToken, SessionR
 from chalicelib.core.details import Details
 from chalicelib.core.errors import BadRequest
 from chalicelib.core.session_list import RECOUNT_S, Keys
+from chalicelib.core.session_token import Canary
 from chalicelib.wire.ids import RuntimeId, SessionId, TenantId
 from tests.fake_io import Fake, io_point
 
@@ -25,7 +26,20 @@ class FakeRuntimes(Fake):
     runtimes: dict[tuple[TenantId, RuntimeId], Runtime] = field(default_factory=dict)
     by_hash: dict[str, RuntimeToken] = field(default_factory=dict)
     codes: dict[str, ConnectCode] = field(default_factory=dict)
+    canaries: dict[tuple[TenantId, RuntimeId], Canary] = field(default_factory=dict)
     port = "runtimes"
+
+    @io_point
+    def canary(self, tenant_id: TenantId, runtime_id: RuntimeId) -> Canary | None:
+        return self.canaries.get((tenant_id, runtime_id))
+
+    @io_point
+    def put_canary(self, canary: Canary, was: Canary | None) -> bool:
+        place = (canary.tenant_id, canary.runtime_id)
+        if self.canaries.get(place) not in (was, canary):
+            return False
+        self.canaries[place] = canary
+        return True
 
     @io_point
     def put(self, runtime: Runtime) -> None:
@@ -80,7 +94,7 @@ class FakeRuntimes(Fake):
 
     @io_point
     def put_code(self, code: ConnectCode) -> None:
-        self.codes[code.code_hash] = code
+        self.codes.setdefault(code.code_hash, code)
 
     @io_point
     def spend_code(self, code_hash: str, state_hash: str, code_challenge: str | None, now: float) -> ConnectCode:

@@ -17,6 +17,7 @@ from chalicelib.core.catalog import Attachment, Connection, LivePiece, WorkItem
 from chalicelib.wire.ids import ConnectionId, ReaderId, RuntimeId, SessionId, TenantId, TurnId
 from chalicelib.wire.limits import MAX_MESSAGE_BYTES
 from tests.fake_definitions import FakeAgents, FakeEnvironments
+from tests.fake_devices import FakeDevices
 from tests.fake_files import FakeBlobs, FakeFiles
 from tests.fake_io import Fake, OnIO, io_point, quiet
 from tests.fake_io import Phase as Phase
@@ -163,7 +164,8 @@ class FakeConnections(Fake):
 
     @io_point
     def put(self, connection: Connection) -> None:
-        self.held[connection.tenant_id, connection.holder, connection.connection_id] = None
+        for holder in connection.holders or (None,):
+            self.held[connection.tenant_id, holder, connection.connection_id] = None
         self.rows[connection.connection_id] = connection
 
     @io_point
@@ -270,6 +272,7 @@ def fake_stores(
         users=FakeUsers(on_io=on_io),
         passes=FakePasses(on_io=on_io),
         runtimes=FakeRuntimes(on_io=on_io),
+        devices=FakeDevices(on_io=on_io),
         agents=FakeAgents(on_io=on_io),
         environments=FakeEnvironments(on_io=on_io),
         sessions=FakeSessions(on_io=on_io),

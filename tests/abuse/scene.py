@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from chalice.test import HTTPResponse
 
 from app import surfaces
 from chalicelib.api.surface import Route
-from chalicelib.core.access import KeyPrincipal, RuntimePrincipal
+from chalicelib.core.access import CanaryPrincipal, KeyPrincipal, RuntimePrincipal, SessionPrincipal
 from tests.knocking import Laptop, Person, World, answer, turn_of
 
 ROUTES: Final = {route.view.__name__: route for surface in surfaces for route in surface.routes}
@@ -18,14 +18,16 @@ ROUTES: Final = {route.view.__name__: route for surface in surfaces for route in
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
-def asked_by(route: Route) -> type | None:
-    """Whom a route answers: people, laptops, or anybody (None)."""
+def asked_by(route: Route) -> tuple[type, ...]:
+    """Whom a route answers: people, laptops, session tokens; nobody where it answers anybody."""
     asking = route.types.get("asking")
-    return asking if asking in (KeyPrincipal, RuntimePrincipal) else None
+    return get_args(asking) or (() if asking is None else (asking,))
 
 
-PEOPLES: Final = [name for name, route in ROUTES.items() if asked_by(route) is KeyPrincipal]
-LAPTOPS: Final = [name for name, route in ROUTES.items() if asked_by(route) is RuntimePrincipal]
+PEOPLES: Final = [name for name, route in ROUTES.items() if KeyPrincipal in asked_by(route)]
+LAPTOPS: Final = [name for name, route in ROUTES.items() if RuntimePrincipal in asked_by(route)]
+OF_TOKENS: Final = [name for name in PEOPLES if SessionPrincipal in asked_by(ROUTES[name])]
+OF_CANARIES: Final = [name for name in PEOPLES if CanaryPrincipal in asked_by(ROUTES[name])]
 WITH_IDS: Final = [name for name in PEOPLES + LAPTOPS if "{" in ROUTES[name].path]
 JSON_BODIES: Final = [name for name, route in ROUTES.items() if route.types.get("body", bytes) is not bytes]
 
@@ -97,6 +99,8 @@ def team(world: World) -> Team:
     environment = person.post("/v1/environments", {"name": "desk", "config": {"type": "self_hosted"}})
     (token,) = person.get(f"/v1/runtimes/{laptop.runtime_id}/tokens")["tokens"]
     binding = {"runtime_id": laptop.runtime_id, "acp_agent_id": "echo"}
+    starts = {"state": "0123456789abcdef", "code_challenge": "A" * 43, "hostname": "build-7", "os": "linux"}
+    device = answer(world.ask("POST", "/agents/runtime/device", None, starts))
     message = {"type": "user.message", "content": [{"type": "text", "text": "Hello"}]}
     return Team(
         person,
@@ -117,6 +121,7 @@ def team(world: World) -> Team:
             "user_id": person.user_id,
         },
         bodies={
+            "answer_device": {"user_code": device["user_code"], "decision": "denied"},
             "announce_file": {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": 3},
             "change_tenant": {"name": "a team"},
             "change_user": {"name": "Ada"},
@@ -125,11 +130,16 @@ def team(world: World) -> Team:
             "create_environment": {"name": "desk", "config": {"type": "self_hosted"}},
             "create_key": {"name": "another"},
             "create_session": {"agent": agent["id"]},
+            "create_session_token": {"name": "ci"},
             "create_user": {"name": "Bob", "role": "member"},
             "exchange_code": {"code": "c", "state": "0123456789abcdef", "machine_id": "m"},
+            "find_device": {"user_code": device["user_code"]},
+            "poll_device": {"device_code": device["device_code"]},
             "post_events": {"events": [message]},
             "rotate_key": {"grace_s": 60},
+            "rotate_session_token": {"grace_s": 60},
             "share_runtime": {"shared": False},
+            "start_device": starts,
             "sign_in": {"key": "moor_" + "0" * 48},
             "update_agent": {"description": "Reviews."},
             "update_environment": {"description": "Upstairs."},

@@ -10,7 +10,7 @@ from chalicelib import wiring
 from chalicelib.core.access import RIGHTS, token_hash
 from tests.knocking import Person, World
 
-from .scene import ABSENT, LAPTOPS, PEOPLES, ROUTES, WITH_IDS, Team, team, told
+from .scene import ABSENT, LAPTOPS, OF_CANARIES, OF_TOKENS, PEOPLES, ROUTES, WITH_IDS, Team, team, told
 
 ONES_OWN = {"sign_out", "create_key", "rotate_key", "revoke_key", "create_ticket"}
 """What whoever may read may do for themselves: their sign-in, their keys, their browser's WebSocket."""
@@ -56,6 +56,10 @@ def secrets(world: World, ours: Team) -> dict[str, str | None]:
     stores.runtimes.revoke_token(token_hash(lost.token), world.clock.now())
     old = ours.person.laptop("machine-old")
     stores.runtimes.end_token(token_hash(old.token), world.clock.now())
+    tokens = f"/v1/sessions/{ours.ids['session_id']}/tokens"
+    made = ours.person.post(tokens, {"name": "ended"})
+    ended = made["token"]
+    assert ours.person.ask("DELETE", f"{tokens}/{made['id']}").status_code == 200
     return {
         "none": None,
         "unknown key": "moor_" + "0" * 48,
@@ -64,7 +68,9 @@ def secrets(world: World, ours: Team) -> dict[str, str | None]:
         "unknown runtime token": "sk_machine_" + "0" * 60,
         "revoked runtime token": lost.token,
         "expired runtime token": old.token,
-        "session token": "moor_st_" + "0" * 48,
+        "unknown session token": "moor_st_" + "0" * 26 + "_" + "0" * 48,
+        "half a session token": "moor_st_" + "0" * 48,
+        "revoked session token": ended,
         "unknown ticket": "moor_tk_" + "0" * 48,
         "unknown cookie": "moor_bs_" + "0" * 48,
         "another service's key": "sk-ant-" + "0" * 48,
@@ -89,6 +95,39 @@ def test_a_laptop_is_no_person(ours: Team, name: str) -> None:
 def test_a_ticket_is_no_person(ours: Team, name: str) -> None:
     ticket = ours.person.post(f"/v1/sessions/{ours.ids['session_id']}/tickets", {})["ticket"]
     assert told(ours.ask(name, ticket)) == (403, "wrong_principal")
+
+
+@pytest.fixture(scope="module")
+def session_token(ours: Team) -> str:
+    """A token of our session's that may read and write."""
+    body = {"name": "ci", "scopes": ["read", "sessions:write"]}
+    return str(ours.person.post(f"/v1/sessions/{ours.ids['session_id']}/tokens", body)["token"])
+
+
+def test_a_session_token_opens_what_a_session_is_followed_by_and_nothing_else() -> None:
+    """A route that is to let session tokens in must be named here."""
+    assert set(OF_TOKENS) == {"get_session", "post_events", "list_events", "stream_events", "get_event"}
+    assert OF_CANARIES == ["delete_session"]
+
+
+@pytest.mark.parametrize("name", [name for name in PEOPLES + LAPTOPS if name not in OF_TOKENS])
+def test_a_session_token_is_no_person_and_no_laptop(ours: Team, session_token: str, name: str) -> None:
+    for ids in (ours.ids, ABSENT):
+        assert told(ours.ask(name, session_token, ids)) == (403, "wrong_principal")
+
+
+@pytest.mark.parametrize("name", OF_TOKENS)
+def test_to_a_session_token_every_other_session_is_absent(
+    ours: Team, theirs: Team, session_token: str, name: str
+) -> None:
+    """Byte for byte: another one of the team's own, another team's, and one that nobody has."""
+    another = ours.person.session(ours.ids["agent_id"])["id"]
+    answers = set()
+    for session_id in (another, theirs.ids["session_id"], ABSENT["session_id"]):
+        response = ours.ask(name, session_token, {**ours.ids, "session_id": session_id})
+        body = response.body.decode().replace(response.headers["request-id"], "req").replace(session_id, "id")
+        answers.add((response.status_code, body))
+    assert [status for status, _ in answers] == [404]
 
 
 @pytest.mark.parametrize("name", LAPTOPS)

@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from chalicelib.actors.api_keys import ApiKeys, Minted, NewKey
+from chalicelib.actors.assembly import assemble
 from chalicelib.actors.people import People
+from chalicelib.actors.ports import Stores
+from chalicelib.actors.session_tokens import SessionTokens
 from chalicelib.actors.tenancy import Tenancy
 from chalicelib.core.access import EVERYTHING, KeyPrincipal, Right, Role
 from chalicelib.core.catalog import ApiKey, Tenant, User
 from chalicelib.core.errors import MooringError
 from chalicelib.wire.ids import TenantId
 from tests.fakes import FakeClock, Phase, fake_stores
+
+
+def tokens_of(stores: Stores, keys: ApiKeys) -> SessionTokens:
+    """The session tokens of a plane whose sockets nobody looks at."""
+    return SessionTokens(stores, keys, assemble(stores, lambda *_: None).sessions.head, lambda *_: None)
 
 
 class Team:
@@ -33,7 +41,7 @@ class Team:
         self.hung_up: list[str] = []
         self.keys = ApiKeys(self.stores, lambda _, key_id: self.hung_up.append(key_id))
         self.people = People(self.stores, self.keys)
-        self.tenancy = Tenancy(self.stores, self.people, self.keys)
+        self.tenancy = Tenancy(self.stores, self.people, self.keys, tokens_of(self.stores, self.keys))
         self.tenant: Tenant = self.people.found("Bees")
         self.ada = self.joins("Ada", "owner")
         self.ada_key = self.keys.mint(self.ada, "admin", EVERYTHING)

@@ -19,6 +19,7 @@ from chalicelib.core.definition import AgentChange, blank
 from chalicelib.core.errors import BadRequest, Busy, Conflicting, MooringError, NotFound, TooMany
 from chalicelib.core.selection import Selection
 from chalicelib.core.tenant_limits import TenantLimits
+from chalicelib.wire.frames import AgentMeasures, AgentReport
 from chalicelib.wire.ids import AgentId, KeyId, RuntimeId, TenantId
 from tests.fake_definitions import FakeAgents
 from tests.fakes import FakeClock, Phase, fake_stores
@@ -326,3 +327,28 @@ def test_an_agent_from_before_there_were_versions_has_its_first_one(world: World
 
 def void(_: object) -> None:
     """Forgets what a call gave."""
+
+
+def test_what_a_laptop_is_known_not_to_honour_is_refused_whenever_it_is_asked_for() -> None:
+    """Catches a policy that is compared with what the laptop says only when an agent is made, or not even then."""
+    world = World()
+    measured = AgentReport(id="claude-acp", measured=AgentMeasures(asks=False, at=1.0))
+    lax = world.agents.create(US, replace(BOUND, policy_said="always_allow"))
+    world.stores.runtimes.put(replace(RUNTIME, agents=(measured,)))
+    with pytest.raises(BadRequest, match="acts without asking"):
+        world.agents.create(US, BOUND)
+    assert world.stores.agents.count(OURS) == 1
+    with pytest.raises(BadRequest, match="acts without asking"):
+        world.agents.update(US, lax.agent_id, AgentChange(policy_said="always_ask"))
+    assert world.agents.update(US, lax.agent_id, AgentChange(name="b")).version == 2
+    world.stores.runtimes.put(replace(RUNTIME, agents=(replace(measured, problem="It crashed."),)))
+    with pytest.raises(Conflicting, match=r"It crashed\."):
+        world.agents.create(US, BOUND)
+
+
+def test_an_agent_whose_laptop_is_gone_can_be_changed() -> None:
+    """Catches a change that needs the word of a laptop that nobody will ever hear again."""
+    world = World()
+    made = world.agents.create(US, BOUND)
+    world.stores.runtimes.delete(OURS, RUNTIME.runtime_id)
+    assert world.agents.update(US, made.agent_id, AgentChange(policy_said="always_allow")).version == 2

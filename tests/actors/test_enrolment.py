@@ -6,13 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.actors.enrolment import Enrolled, Enrolment, Machine, challenge_of, runtime_id_of
 from chalicelib.actors.rooms import Rooms
 from chalicelib.core.access import KeyPrincipal, token_hash
 from chalicelib.core.errors import BadRequest, Busy, NotFound
 from chalicelib.core.runtime_room import RoomState
-from chalicelib.wire.frames import AgentReport, Hello
+from chalicelib.wire.frames import AgentReport, Hello, LocalSkill
 from chalicelib.wire.ids import KeyId, OutboxId, RuntimeId, TenantId
 from tests.fakes import FakeClock, fake_stores
 
@@ -93,6 +94,19 @@ def test_a_runtime_keeps_its_id_its_age_and_what_it_reported(scene: Scene) -> No
     assert seen.runtime.created_at == scene.clock.time - 100
     assert [one.id for one in seen.runtime.agents] == ["echo"]
     assert scene.rooms.view(first.runtime_id) == room
+
+
+def test_skills_are_what_the_newest_hello_says_and_the_same_ones_again_cost_no_write(scene: Scene) -> None:
+    """Catches skills that were deleted on the laptop and can still be blocked, and a write at every reconnection."""
+    enrolled = scene.enrol()
+    wrote: list[str] = []
+    scene.stores.runtimes.on_io = lambda name, _phase: wrote.append(name)  # type: ignore[attr-defined]  # The fake's own.
+    for ids, puts in ((("audit", "deploy"), 1), (("audit", "deploy"), 0), (("audit",), 1), ((), 1), ((), 0)):
+        wrote.clear()
+        skills = {"claude-acp": tuple(LocalSkill(id=one, name=one, source="global") for one in ids)} if ids else {}
+        scene.enrolment.described(ADA.tenant_id, replace(hello(enrolled.runtime_id), local_skills=skills))
+        assert scene.enrolment.get(ADA.tenant_id, enrolled.runtime_id).local_skills == skills
+        assert len({name for name in wrote if name == "runtimes.put"}) == puts
 
 
 @pytest.mark.parametrize("point", ["runtimes.get", "runtimes.put", "objects.append", "runtimes.put_token"])

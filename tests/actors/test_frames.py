@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from chalicelib.actors.frames import LIVE_TTL_S
 from chalicelib.core.errors import Busy
+from chalicelib.core.pace import FRAMES_AT_ONCE
 from chalicelib.wire import events as ev
 from chalicelib.wire import frames
 from chalicelib.wire.ids import ConnectionId, EventId, RuntimeId, SessionId, TurnId
@@ -89,6 +90,26 @@ def test_a_refusal_does_not_repeat_what_was_too_long(live: Plane, frame: Any) ->
     assert len(raw) < 2048
 
 
+# ---- sleep
+
+
+def test_who_says_goodnight_is_asleep_and_hung_up_on(running: Plane) -> None:
+    """Catches a laptop whose system waits for an answer that never comes, and a close that makes it offline."""
+    with running.warm() as costs:
+        running.say(C1, frames.RuntimeSleep(runtime_id=RUNTIME))
+    assert (costs[0].puts, costs[0].reads) == (1, 1)
+    assert C1 in running.sockets.gone
+    running.frames.disconnected(C1)
+    room = running.actors.rooms.view(RUNTIME)
+    assert room is not None
+    assert (room.presence(running.clock.time), room.asleep_since) == ("asleep", running.clock.time)
+    running.laptop(C2)
+    running.say(C1, frames.RuntimeSleep(runtime_id=RUNTIME))
+    room = running.actors.rooms.view(RUNTIME)
+    assert room is not None
+    assert room.presence(running.clock.time) == "online", "a goodnight that comes late puts nobody to sleep"
+
+
 # ---- who is believed
 
 
@@ -99,6 +120,7 @@ def every_frame(plane: Plane, runtime_id: RuntimeId = RUNTIME, session_id: Sessi
     piece |= {"offset": 0, "text": "x"}
     return [
         frames.Ping(runtime_id=runtime_id),
+        frames.RuntimeSleep(runtime_id=runtime_id),
         frames.SessionEvent(**names, outbox=A, batch=1, events=Raw(said)),
         frames.SessionDelta(**names, turn_id=TurnId("turn_1"), **piece),
         frames.SessionAccepted(**names, turn_id=TurnId("turn_1")),
@@ -112,6 +134,24 @@ def tags(said: list[Any]) -> list[str]:
 
 def snapshot(plane: Plane) -> dict[Any, int]:
     return {key: len(log) for key, log in plane.objects.logs.items()}
+
+
+def test_a_connection_that_is_too_fast_is_told_so_once_a_second_and_costs_nothing_more(live: Plane) -> None:
+    """Catches a laptop or a page gone wild that has every frame of its read and answered."""
+    live.connect(V1, runtime_id=None)
+    for _ in range(int(FRAMES_AT_ONCE)):
+        live.say(V1, frames.ViewerPing())
+    assert set(tags(live.heard(V1))) == {"pong"}
+    with live.warm() as cost:
+        for _ in range(50):
+            live.say(V1, frames.ViewerPing())
+    assert cost[0].io == ()
+    assert errors(live, V1) == [("too_many_frames", None)]
+    live.say(C1, frames.Ping(runtime_id=RUNTIME))
+    assert tags(live.heard(C1)) == ["pong"], "others are heard"
+    live.clock.time += 1.0
+    live.say(V1, frames.ViewerPing())
+    assert tags(live.heard(V1)) == ["pong"]
 
 
 def test_a_connection_that_is_not_the_runtimes_own_is_refused_whatever_it_says(running: Plane) -> None:
@@ -158,7 +198,7 @@ def test_a_session_of_another_runtime_answers_like_one_that_is_absent(running: P
     told = []
     for session_id in (SESSION, SessionId("sesn_none")):
         before = snapshot(running)
-        for one in every_frame(running, THEIRS, session_id)[1:]:
+        for one in every_frame(running, THEIRS, session_id)[2:]:
             running.say(STRANGER, one)
         told.append([(one.code, one.of, one.message.replace(session_id, "_")) for one in running.heard(STRANGER)])
         assert snapshot(running) == before
@@ -179,7 +219,7 @@ def test_a_replaced_connection_is_told_so_whatever_it_says(running: Plane) -> No
     running.heard(C1)
     for one in every_frame(running):
         running.say(C1, one)
-    assert running.heard(C1) == [frames.Replaced(instance="inst_2")] * 5
+    assert running.heard(C1) == [frames.Replaced(instance="inst_2")] * len(every_frame(running))
 
 
 def test_a_batch_that_crosses_its_own_connections_next_hello_is_not_taken_for_a_replaced_ones(running: Plane) -> None:

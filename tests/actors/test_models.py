@@ -37,7 +37,7 @@ class World:
 
     def __init__(self, n_agents: int = 3) -> None:
         self.clock = FakeClock()
-        stores = fake_stores(self.clock)
+        stores = self.stores = fake_stores(self.clock)
         stores.runtimes.put(LAPTOP)
         older = replace(LAPTOP, runtime_id=RuntimeId("rt_2"), created_at=5.0, agents=LAPTOP.agents[1:])
         stores.runtimes.put(older)
@@ -92,3 +92,15 @@ def test_a_tenant_with_many_agents_has_many_models() -> None:
     """Catches a list that ends with the first page of the agents it is made of."""
     many = World(n_agents=230)
     assert many.ids()[0][2:] == many.made
+
+
+def test_an_agent_that_does_not_work_is_not_offered() -> None:
+    """Catches a model that nobody can use; where another laptop has it in order, it is one."""
+    world = World(0)
+    broken = AgentReport(id="gemini", binary="gemini", problem="It crashed.")
+    world.stores.runtimes.put(replace(LAPTOP, agents=(broken, LAPTOP.agents[1])))
+    assert [one.id for one in world.models.list(OURS, after=None, before=None, limit=9).models] == ["acp:echo"]
+    other = replace(LAPTOP, runtime_id=RuntimeId("rt_3"))
+    world.stores.runtimes.put(other)
+    assert [one.id for one in world.models.list(OURS, after=None, before=None, limit=9).models][0] == "acp:echo"
+    assert world.models.get(OURS, "acp:gemini").id == "acp:gemini"

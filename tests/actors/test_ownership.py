@@ -168,6 +168,15 @@ def test_a_token_revoked_by_hand_closes_what_it_opened_and_no_other_token(scene:
         scene.ownership.revoke(ADA, scene.id, "rtk_absent")
 
 
+def test_a_laptop_ends_its_own_token_and_no_other(scene: Scene) -> None:
+    again = scene.enrol(ADA)
+    for _ in range(2):
+        scene.ownership.leave(scene.daemon(scene.made.token))
+    assert (scene.opens(scene.made.token), scene.opens(again.token)) == (False, True)
+    assert set(scene.hung_up) == {(TENANT, scene.id)}
+    assert scene.refused(ADA) == "", "its sessions can still be read, and it can be set up again"
+
+
 def test_a_token_made_while_its_laptop_is_removed_opens_nothing(scene: Scene) -> None:
     """Catches a daemon that renews itself past its removal, which looks for tokens before the new one is there."""
 

@@ -12,7 +12,7 @@ from chalicelib.core.access import EVERYTHING, KeyPrincipal, RuntimePrincipal, t
 from chalicelib.core.catalog import ApiKey, RuntimeToken, Tenant
 from chalicelib.core.errors import BadRequest, Forbidden, Unauthorized
 from chalicelib.wire.ids import KeyId, RuntimeId, TenantId
-from tests.actors.team import Team
+from tests.actors.team import Team, tokens_of
 from tests.fakes import FakeClock, fake_stores
 
 KEY = "moor_" + "a" * 48
@@ -21,7 +21,7 @@ KEY = "moor_" + "a" * 48
 def over(stores: Stores) -> Tenancy:
     """A tenancy over stores, in which nobody holds a connection."""
     keys = ApiKeys(stores, lambda _tenant_id, _key_id: None)
-    return Tenancy(stores, People(stores, keys), keys)
+    return Tenancy(stores, People(stores, keys), keys, tokens_of(stores, keys))
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ class Agent:
 class AgentLaptop(Laptop):
     """A laptop with one real agent."""
 
-    def __init__(self, house: House, agent: Agent, llm_url: str) -> None:
-        super().__init__(house, house.folder / agent.id)
+    def __init__(self, house: House, agent: Agent, llm_url: str, name: str = "") -> None:
+        super().__init__(house, house.folder / (name or agent.id))
         self.real = agent
         config = agent.config(self.home / "private", llm_url, **{MARK: house.ground.mark})
         (self.home / "config.toml").write_text(config)

@@ -62,6 +62,7 @@ class Seen:
     path: str
     body: JSON
     prompt: str | None
+    authorization: str = ""
     was_closed: bool = False
     is_over: bool = False
 
@@ -157,8 +158,8 @@ def answer_to(asked: Asked, body: JSON) -> tuple[str | None, Answer]:
 def _bare(asked: Asked) -> list[str]:
     """What the user's side says, without what agents wrap in tags of their own."""
     bare = [_WRAPPED.sub("", text).strip() for text in asked.said]
-    # Claude Code says so after a search for tools.
-    return [text for text in bare if text and text != "Tool loaded."]
+    # Claude Code says so after a search for tools, and where a picture is that it shows.
+    return [text for text in bare if text and text != "Tool loaded." and not text.startswith("[Image: source: ")]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -175,7 +176,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         asked = dialect.read(self.path, body)
         prompt, answer = answer_to(asked, body)
-        seen = Seen(self.path, body, prompt)
+        seen = Seen(self.path, body, prompt, authorization=self.headers.get("authorization", ""))
         self.llm.note(seen)
         if answer.status != 200:
             self._whole(answer.status, dialect.error(answer.status, f"scripted failure {answer.status}"))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from chalicelib.wire import frames
+from chalicelib.wire.ids import OutboxId, RuntimeId
 from tests.knocking import Laptop, Person, answer
 
 TOOLSET = "agent_toolset_20260401"
@@ -409,3 +412,45 @@ def test_prompts_workspace_and_policies_reach_the_laptop_as_the_session_has_them
     assert bundle["system_prompt"] == "Be kind.\n\nBe short."
     assert bundle["workspace"] == "/src/shop"
     assert (bundle["permission_policy"], bundle["permission_policies"]) == ("always_ask", {"bash": "always_allow"})
+
+
+def test_what_a_later_hello_says_of_an_agent_is_shown_and_kept_to(ada: Person, laptop: Laptop) -> None:
+    """Catches facts that are heard at a connection's begin alone, and a session with an agent that acts unasked."""
+    laptop.connect()
+    agent = ada.agent(laptop.runtime_id)
+    found = frames.AgentReport(
+        id="echo",
+        name="Echo",
+        version="2.0",
+        login="yes",
+        capabilities=frames.AgentCapabilities(load=True, auth_methods=("key",)),
+        measured=frames.AgentMeasures(asks=False, mcp=True, at=5.0),
+        never_asks=("read",),
+    )
+    hello = frames.Hello(
+        runtime_id=RuntimeId(laptop.runtime_id), instance="i1", seq=2, outbox=OutboxId(laptop.outbox), agents=(found,)
+    )
+    (welcome,) = laptop.say(hello)
+    assert (welcome["type"], welcome["epoch"]) == ("welcome", 1)
+    (shown,) = ada.get("/v1/runtimes")["runtimes"][0]["agents"]
+    assert shown == {
+        "id": "echo",
+        "version": "2.0",
+        "name": "Echo",
+        "login": "yes",
+        "capabilities": {"load": True, "auth_methods": ["key"]},
+        "measured": {"asks": False, "mcp": True, "at": 5.0},
+        "never_asks": ["read"],
+    }
+    for path, body in (
+        ("/v1/agents", {"name": "another", "runtime_binding": binding(laptop.runtime_id)}),
+        ("/v1/sessions", {"agent": agent["id"]}),
+    ):
+        refused = ada.ask("POST", path, body)
+        assert (refused.status_code, refused.json_body["error"]["code"]) == (400, "policy_not_honoured")
+    lax = ada.agent(laptop.runtime_id, permission_policy="always_allow")
+    assert ada.session(lax["id"])["id"]
+    laptop.say(replace(hello, seq=3, agents=(frames.AgentReport(id="echo", problem="It crashed."),)))
+    refused = ada.ask("POST", "/v1/sessions", {"agent": lax["id"]})
+    assert (refused.status_code, refused.json_body["error"]["code"]) == (409, "acp_agent_unusable")
+    assert "It crashed." in refused.json_body["error"]["message"]

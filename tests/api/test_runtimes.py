@@ -11,6 +11,8 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.actors.enrolment import TOKEN_LIFE_S
+from chalicelib.wire import frames
+from chalicelib.wire.ids import OutboxId, RuntimeId
 from chalicelib.wiring import Plane
 from tests.knocking import STATE, WS_URL, Laptop, Person, World, answer, block, prompt_in
 
@@ -73,9 +75,30 @@ def test_a_runtime_shows_what_its_hello_said_and_its_lease(world: World, ada: Pe
         "created_at": int(world.clock.now()),
         "owner": ada.user_id,
         "shared": False,
+        "asleep_since": None,
+        "waiting": 0,
     }
     world.clock.time += 151
     assert ada.get("/v1/runtimes")["runtimes"][0]["status"] == "offline"
+
+
+def test_a_laptop_that_sleeps_is_shown_so_with_what_waits_for_it(ada: Person, laptop: Laptop) -> None:
+    """Catches "offline" for a closed lid, and a count that stays when the laptop is back."""
+    laptop.connect()
+    session = ada.session(ada.agent(laptop.runtime_id)["id"])
+    since = int(ada.world.clock.now())
+    laptop.say(frames.RuntimeSleep(runtime_id=RuntimeId(laptop.runtime_id)))
+    ada.world.clock.time += 3600
+    ada.say(session["id"], "Good morning")
+    for seen in (ada.get(f"/v1/runtimes/{laptop.runtime_id}"), ada.get("/v1/runtimes")["runtimes"][0]):
+        assert (seen["status"], seen["asleep_since"], seen["waiting"]) == ("asleep", since, 1)
+    assert ada.get(f"/v1/sessions/{session['id']}")["status"] == "rescheduling"
+    laptop.connection_id = "conn-2="
+    laptop.connect()
+    rid = RuntimeId(laptop.runtime_id)
+    laptop.say(frames.Hello(runtime_id=rid, instance="i1", seq=2, outbox=OutboxId(laptop.outbox)))
+    seen = ada.get(f"/v1/runtimes/{laptop.runtime_id}")
+    assert (seen["status"], seen["asleep_since"], seen["waiting"]) == ("online", None, 0)
 
 
 def test_runtimes_are_listed_for_their_tenant_only(world: World, laptop: Laptop) -> None:
@@ -319,7 +342,7 @@ def test_a_laptop_renews_its_token_and_its_owner_ends_one(ada: Person, laptop: L
     renewed = answer(laptop.ask("POST", "/agents/runtime/token", {}))
     assert ada.world.ask("GET", "/agents/runtime/me", renewed["token"]).status_code == 200
     listed = ada.get(f"/v1/runtimes/{laptop.runtime_id}/tokens")["tokens"]
-    assert len(listed) == 2
+    assert [one["name"] for one in listed] == ["mbp", "mbp"]
     assert laptop.token not in str(listed)
     ended = next(one for one in listed if one["expires_at"] != renewed["expires_at"])
     path = f"/v1/runtimes/{laptop.runtime_id}/tokens/{ended['id']}"
@@ -328,3 +351,26 @@ def test_a_laptop_renews_its_token_and_its_owner_ends_one(ada: Person, laptop: L
     assert laptop.connection_id in ada.world.sockets.gone
     assert ada.world.ask("GET", "/agents/runtime/me", renewed["token"]).status_code == 200
     assert ada.colleague("admin").ask("DELETE", path).status_code == 403
+
+
+def test_a_laptop_has_its_own_connection_cut_and_stays_what_it_is(ada: Person, laptop: Laptop) -> None:
+    laptop.connect()
+    told = answer(laptop.ask("DELETE", "/agents/runtime/connection"))
+    assert told == {"type": "connection_cut", "id": laptop.runtime_id}
+    assert laptop.connection_id in ada.world.sockets.gone
+    assert laptop.ask("GET", "/agents/runtime/me").status_code == 200
+    assert answer(laptop.ask("DELETE", "/agents/runtime/connection")) == told
+
+
+def test_a_laptop_that_leaves_ends_its_token_and_its_connection(ada: Person, laptop: Laptop) -> None:
+    """Catches an uninstalled laptop whose token still opens something to whoever finds a copy of it."""
+    laptop.connect()
+    assert answer(laptop.ask("DELETE", "/agents/runtime/token")) == {
+        "type": "runtime_token_deleted",
+        "id": laptop.runtime_id,
+    }
+    assert laptop.connection_id in ada.world.sockets.gone
+    again = laptop.ask("DELETE", "/agents/runtime/token")
+    assert (again.status_code, again.json_body["error"]["code"]) == (401, "unauthorized")
+    (token,) = ada.get(f"/v1/runtimes/{laptop.runtime_id}/tokens")["tokens"]
+    assert token["revoked_at"] == int(ada.world.clock.now())

@@ -105,8 +105,53 @@ def test_a_question_is_answered_once(ada: Person, laptop: Laptop, session_id: st
     again = ada.ask("POST", path, {"events": [reply]})
     assert (again.status_code, again.json_body["error"]["code"]) == (409, "already_answered")
     assert again.headers["x-should-retry"] == "false"
+    assert again.json_body["error"]["message"] == f"The question sevt_q was answered with deny by {ada.user_id}."
     unknown = ada.ask("POST", path, {"events": [{**reply, "tool_use_id": "sevt_x"}]})
     assert (unknown.status_code, unknown.json_body["error"]["code"]) == (404, "no_such_question")
+
+
+def test_whoever_answers_too_late_is_told_what_became_of_the_question(
+    ada: Person, laptop: Laptop, session_id: str
+) -> None:
+    """Catches "no such question" for one that was there: answered, acted on, expired, or never asked of anybody."""
+    laptop.connect()
+    answer(ada.say(session_id, "do it"))
+    turn_id = turn_of(ada.world.said_to(laptop.connection_id))
+    path = f"/v1/sessions/{session_id}/events"
+
+    def use(name: str, **more: str) -> None:
+        call = {"type": "agent.tool_use", "id": name, "turn_id": turn_id, "name": "bash", "input": {}}
+        laptop.events(session_id, {**call, **more})
+
+    def settled(name: str, outcome: str) -> None:
+        about = {"turn_id": turn_id, "tool_use_id": name, "outcome": outcome}
+        laptop.events(session_id, {"type": "mooring.permission_settled", "id": f"{name}_end", **about})
+
+    def told(name: str, asking: Any = ada) -> tuple[int, str, str]:
+        reply = {"type": "user.tool_confirmation", "tool_use_id": name, "result": "allow"}
+        refused = asking.ask("POST", path, {"events": [reply]})
+        return refused.status_code, refused.json_body["error"]["code"], refused.json_body["error"]["message"]
+
+    for name in ("sevt_q1", "sevt_q2", "sevt_q3"):
+        use(name, evaluated_permission="ask", call_hash="h")
+    use("sevt_q4")
+    token = ada.post(f"/v1/sessions/{session_id}/tokens", {"name": "bot", "scopes": ["sessions:write"]})
+    reply = {"type": "user.tool_confirmation", "tool_use_id": "sevt_q1", "result": "allow"}
+    (said,) = answer(ada.world.ask("POST", path, token["token"], {"events": [reply]}))["data"]
+    assert said["answered_by"] == token["id"]
+    settled("sevt_q1", "allow")
+    settled("sevt_q2", "expired")
+    assert told("sevt_q2") == (409, "already_answered", "The question sevt_q2 has expired, which is a denial.")
+    laptop.answers(session_id, turn_id, "done")
+    for name, became in (
+        ("sevt_q1", f"was answered with allow by {token['id']}"),
+        ("sevt_q3", "fell away with its turn"),
+        ("sevt_q4", "was not asked of anybody: the policy was allow"),
+    ):
+        assert told(name) == (409, "already_answered", f"The question {name} {became}.")
+    assert told("sevt_q5")[:2] == (404, "no_such_question")
+    uses = [one for one in ada.get(path)["data"] if one["type"] == "agent.tool_use"]
+    assert [one["evaluated_permission"] for one in uses] == ["ask", "ask", "ask", "allow"]
 
 
 def test_a_full_queue_says_when_to_come_back(ada: Person, session_id: str) -> None:

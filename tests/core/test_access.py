@@ -6,9 +6,21 @@ from hashlib import sha256
 
 import pytest
 
-from chalicelib.core.access import EVERYTHING, KeyPrincipal, Right, Role, bearer, kind_of, token_hash
+from chalicelib.core.access import (
+    EVERYTHING,
+    CanaryPrincipal,
+    KeyPrincipal,
+    Right,
+    Role,
+    SessionPrincipal,
+    bearer,
+    kind_of,
+    session_token,
+    session_token_id,
+    token_hash,
+)
 from chalicelib.core.errors import Forbidden
-from chalicelib.wire.ids import KeyId, TenantId
+from chalicelib.wire.ids import KeyId, SessionId, TenantId
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,38 @@ def test_a_secret_is_found_in_either_header(
     authorization: str | None, x_api_key: str | None, token: str | None
 ) -> None:
     assert bearer(authorization, x_api_key) == token
+
+
+@pytest.mark.parametrize("kind", [SessionPrincipal, CanaryPrincipal])
+def test_a_session_token_may_what_its_scopes_say_and_signs_for_itself(kind: type[SessionPrincipal]) -> None:
+    token = kind(
+        tenant_id=TenantId("ten_1"),
+        session_id=SessionId("sesn_1"),
+        token_id="stk_1",
+        maker_id="key_1",
+        owner_id="user_1",
+        scopes=("read",),
+        expires_at=1.0,
+    )
+    token.must("read")
+    with pytest.raises(Forbidden) as refused:
+        token.must("sessions:write")
+    assert refused.value.code == "scope_missing"
+    assert (token.shown_id, token.signature) == ("stk_1", "stk_1")
+
+
+def test_a_key_signs_for_its_person_or_where_it_is_nobodys_for_itself() -> None:
+    key = KeyPrincipal(TenantId("ten_1"), KeyId("key_1"), "user_1")
+    assert (key.shown_id, key.signature) == ("key_1", "user_1")
+    assert KeyPrincipal(TenantId("ten_1"), KeyId("key_1")).signature == "key_1"
+
+
+def test_a_session_token_names_itself() -> None:
+    shown = session_token("stk_" + "a" * 26, "b" * 48)
+    assert kind_of(shown) == "session_token"
+    assert session_token_id(shown) == "stk_" + "a" * 26
+    for other in ("moor_st_" + "0" * 48, shown + "0", shown.upper(), shown.replace("_st_", "_"), ""):
+        assert session_token_id(other) is None
 
 
 def test_of_a_secret_only_its_hash_is_kept() -> None:

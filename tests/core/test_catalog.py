@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.access import Role
-from chalicelib.core.catalog import ApiKey, Connection, KeyNote, User, in_force
+from chalicelib.core.catalog import ApiKey, Connection, KeyNote, KeySecret, User, in_force, next_secrets
 from chalicelib.wire.ids import ConnectionId, KeyId, RuntimeId, TenantId, UserId
 
 TEN = TenantId("ten_1")
@@ -41,11 +41,22 @@ def test_a_key_opens_until_it_ends_or_is_revoked(changes: dict[str, Any], opens:
 
 
 @pytest.mark.parametrize(
-    ("whose", "holder"),
-    [({"runtime_id": RuntimeId("rt_1")}, "rt_1"), ({"key_id": KeyId("key_1")}, "key_1"), ({}, None)],
+    ("whose", "holders"),
+    [
+        ({"runtime_id": RuntimeId("rt_1")}, ("rt_1",)),
+        ({"key_id": KeyId("key_1")}, ("key_1",)),
+        ({"held_by": ("key_1", "stk_1")}, ("key_1", "stk_1")),
+        ({}, ()),
+    ],
 )
-def test_a_connection_is_a_runtimes_or_a_keys(whose: dict[str, Any], holder: str | None) -> None:
+def test_a_connection_is_a_runtimes_or_a_keys_or_a_session_tokens(whose: dict[str, Any], holders: object) -> None:
     one = Connection(
         connection_id=ConnectionId("c"), role="viewer", tenant_id=TEN, created_at=0.0, expires_at=1.0, **whose
     )
-    assert one.holder == holder
+    assert one.holders == holders
+
+
+def test_a_replaced_secret_lives_out_its_grace_and_none_gets_longer_by_another_replacement() -> None:
+    before = (KeySecret("b"), KeySecret("a", 110.0), KeySecret("gone", 99.0))
+    assert next_secrets(before, "c", 100.0, 160.0) == (KeySecret("c"), KeySecret("b", 160.0), KeySecret("a", 110.0))
+    assert next_secrets(before, "c", 100.0, 100.0)[1:] == (KeySecret("b", 100.0), KeySecret("a", 100.0))

@@ -15,13 +15,15 @@ from chalicelib.core.definition import (
     archived,
     blank,
     changed,
+    check_runs,
     no_agent,
     not_bound,
     patched,
     placed,
     version_conflict,
 )
-from chalicelib.core.errors import BadRequest, TooLarge
+from chalicelib.core.errors import BadRequest, Conflicting, TooLarge
+from chalicelib.wire.frames import AgentMeasures, AgentReport
 from chalicelib.wire.ids import AgentId, RuntimeId, TenantId
 
 BLANK = blank(TenantId("ten_1"), AgentId("agent_1"), 5.0)
@@ -183,3 +185,51 @@ def test_refusals_say_what_they_are_about() -> None:
     assert all("agent_1" in one for one in told.values())
     assert "version 7 now" in told["agent_version_conflict"]
     assert len(str(no_agent("x" * 3000))) < 150
+
+
+ASKS_NOT = AgentMeasures(asks=False, at=1.0)
+READ = {"name": "read", "permission_policy": {"type": "always_ask"}}
+READERS = ({"type": "agent_toolset_20260401", "configs": [READ]},)
+
+
+def report(acp_agent_id: str = "gemini", **more: Any) -> AgentReport:
+    return AgentReport(id=acp_agent_id, **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "reports"),
+    [
+        (AgentChange(), ()),
+        (AgentChange(), (report("codex-acp", problem="It crashed."),)),
+        (AgentChange(policy_said="always_ask"), (report(measured=AgentMeasures(resumes=True)),)),
+        (AgentChange(policy_said="always_ask"), (report(measured=AgentMeasures(asks=True)),)),
+        (AgentChange(policy_said="always_allow"), (report(measured=ASKS_NOT),)),
+        (AgentChange(policy_said="always_ask"), (report(never_asks=("read", "grep")),)),
+        (AgentChange(tools=READERS), (report(never_asks=("grep",)),)),
+    ],
+)
+def test_what_is_not_known_of_an_agent_on_a_laptop_is_allowed(
+    change: AgentChange, reports: tuple[AgentReport, ...]
+) -> None:
+    """Catches a refusal of what an agent may well do: nobody has measured it, or it is another agent's fault."""
+    check_runs(changed(changed(BLANK, AgentChange(runtime_binding=bound("rt_1", "gemini"))), change), reports)
+    check_runs(BLANK, reports)
+
+
+@pytest.mark.parametrize(
+    ("change", "one", "code", "told"),
+    [
+        (AgentChange(), report(problem="It ended by itself."), "acp_agent_unusable", "It ended by itself."),
+        (AgentChange(policy_said="always_ask"), report(measured=ASKS_NOT), "policy_not_honoured", "without asking"),
+        (AgentChange(tools=READERS), report(measured=ASKS_NOT), "policy_not_honoured", "without asking"),
+        (AgentChange(tools=READERS), report(never_asks=("grep", "read")), "policy_not_honoured", "uses read:"),
+    ],
+)
+def test_a_policy_that_an_agent_is_known_not_to_honour_is_refused_with_the_reason(
+    change: AgentChange, one: AgentReport, code: str, told: str
+) -> None:
+    """Catches an agent that would act unasked although its definition says that it asks, and one that can't run."""
+    agent = changed(changed(BLANK, AgentChange(runtime_binding=bound("rt_1", "gemini"))), change)
+    with pytest.raises((BadRequest, Conflicting), match=told) as caught:
+        check_runs(agent, (report("echo"), one))
+    assert caught.value.code == code

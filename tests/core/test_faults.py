@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.core.errors import Busy, Conflicting, MooringError, NotFound, TooMany, Unprocessable
-from chalicelib.core.faults import fault_of, internal_fault, plain_fault
+from chalicelib.core.errors import (
+    REFUSALS,
+    Busy,
+    Conflicting,
+    MooringError,
+    NotFound,
+    Refused,
+    TooMany,
+    Unprocessable,
+    raise_refusal,
+)
+from chalicelib.core.faults import LATER_S, fault_of, internal_fault, plain_fault
 
 
 def test_an_error_is_told_with_its_kind_code_field_and_the_requests_id() -> None:
@@ -29,7 +39,9 @@ def test_an_error_is_told_with_its_kind_code_field_and_the_requests_id() -> None
     [
         (TooMany("queue_full", "Later.", retry_after_s=5), {"Retry-After": "5"}),
         (Busy("object_busy", "Later.", retry_after_s=1), {"Retry-After": "1"}),
-        (Busy("object_busy", "Later."), {"x-should-retry": "false"}),
+        (Busy("ws_url_unknown", "Mend it."), {"Retry-After": str(LATER_S), "x-should-retry": "false"}),
+        (TooMany("limit_reached", "Later."), {"Retry-After": str(LATER_S), "x-should-retry": "false"}),
+        (NotFound("session_not_found", "No.", retry_after_s=5), {}),
         (Conflicting("already_answered", "No."), {"x-should-retry": "false"}),
         (Unprocessable("idempotency_key_reused", "No."), {"x-should-retry": "false"}),
     ],
@@ -37,6 +49,27 @@ def test_an_error_is_told_with_its_kind_code_field_and_the_requests_id() -> None
 def test_an_error_says_whether_trying_again_makes_sense(error: MooringError, headers: dict[str, str]) -> None:
     """Catches an SDK that sends a refused request again by itself, since it does so for 409 and 5xx."""
     assert fault_of(error, "req_1").headers == headers
+
+
+def every(kind: type[MooringError]) -> list[type[MooringError]]:
+    return [kind, *(one for below in kind.__subclasses__() for one in every(below))]
+
+
+@pytest.mark.parametrize("kind", every(MooringError))
+@pytest.mark.parametrize("retry_after_s", [None, 0, 7])
+def test_whatever_means_later_says_when(kind: type[MooringError], retry_after_s: int | None) -> None:
+    """Catches a 429 or 503 without ``Retry-After``, whichever code it has and whoever forgot to say when."""
+    told = fault_of(kind("some_code", "Why.", retry_after_s=retry_after_s), "req_1")
+    assert ("Retry-After" in told.headers) == (told.status in (429, 503))
+    assert {429, 503} <= {one.status for one in every(MooringError)}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_machines_refusal_that_means_later_says_when(code: str) -> None:
+    with pytest.raises(REFUSALS[code]) as raised:
+        raise_refusal(Refused(code, "Why."))
+    told = fault_of(raised.value, "req_1")
+    assert (raised.value.code, "Retry-After" in told.headers) == (code, told.status in (429, 503))
 
 
 def test_a_bug_of_ours_tells_a_stranger_only_where_to_look() -> None:

@@ -54,6 +54,16 @@ def as_seen(play: Play, *, live: bool) -> list[tuple[str, str | None]]:
     return found
 
 
+@pytest.mark.parametrize("permission", ["allow", "ask", "deny"])
+def test_a_tool_call_always_says_what_its_permission_came_to(permission: Any) -> None:
+    """Catches "allow" that is left out since it is the usual one: an SDK's user reads None."""
+    call = ev.AgentToolUse(id=EventId("sevt_1"), turn_id=T1, name="Bash", input={}, evaluated_permission=permission)
+    aside = ev.Spilled(id=call.id, of="agent.tool_use", n_bytes=20_000, sha256="ab", turn_id=T1)
+    for event in (call, aside):
+        (seen,) = shown(record(event), nothing, ours=False, whole=lambda _: call)
+        assert seen.event["evaluated_permission"] == permission
+
+
 def test_times_are_written_as_the_api_writes_them() -> None:
     assert rfc3339(1_790_000_000.25) == "2026-09-21T14:13:20.250000Z"
     assert rfc3339(0.0) == "1970-01-01T00:00:00.000000Z"

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chalicelib.core.runtime_room import Gone, Hello, Own, Ping, RoomCue, RoomState, Welcomed, decide
+from chalicelib.core.runtime_room import Gone, Hello, Own, Ping, RoomCue, RoomState, Sleep, Welcomed, decide
 from chalicelib.core.step import Stale
-from chalicelib.wire.events import LeaseRenewed, RuntimeAttached, RuntimeDetached, RuntimeOwned
+from chalicelib.wire.events import LeaseRenewed, RuntimeAttached, RuntimeDetached, RuntimeOwned, RuntimeSlept
 from chalicelib.wire.ids import ConnectionId, OutboxId, RuntimeId, TenantId
 from chalicelib.wire.limits import LEASE_S, PING_S
 
@@ -116,11 +116,37 @@ def test_a_runtime_is_online_while_it_has_a_connection_whose_lease_holds() -> No
     assert not replace(state, connection_id=None).online(NOW)
 
 
+def test_a_laptop_that_says_so_is_asleep_until_its_next_hello() -> None:
+    """Catches a sleep that nobody can tell from a lost laptop, or that outlives the return."""
+    step = decide(attached(), Sleep(C1), n=3, now=NOW + 60)
+    assert step.events == (RuntimeSlept(connection_id=C1),)
+    assert (step.state.presence(NOW + 60), step.state.asleep_since) == ("asleep", NOW + 60)
+    assert not step.state.online(NOW + 60), "messages wait, idle limits rest"
+    late = decide(step.state, Gone(C1), n=4, now=NOW + 61)
+    assert (late.events, late.state) == ((), step.state), "the close that follows changes nothing"
+    back = decide(step.state, hello(C2, 2), n=4, now=NOW + 9000).state
+    assert (back.presence(NOW + 9000), back.asleep_since, back.since) == ("online", None, NOW + 9000)
+
+
+def test_a_laptop_that_falls_asleep_without_a_word_is_offline_once_its_lease_has_lapsed() -> None:
+    assert [attached().presence(NOW + later) for later in (0, LEASE_S)] == ["online", "offline"]
+    assert decide(attached(), Gone(C1), n=3, now=NOW).state.presence(NOW) == "offline"
+
+
+def test_a_replaced_connections_goodnight_is_stale() -> None:
+    """Catches a goodnight that arrives after the laptop woke up and came back."""
+    state = decide(attached(), hello(C2, 2), n=3, now=NOW).state
+    for connection_id in (C1, ConnectionId("c3")):
+        step = decide(state, Sleep(connection_id), n=4, now=NOW + 1)
+        assert (step.answer, step.events, step.state) == (Stale(2), (), state)
+
+
 CONNECTIONS = st.sampled_from([C1, C2, ConnectionId("c3")])
 CUES: st.SearchStrategy[RoomCue] = (
     st.builds(Hello, CONNECTIONS, st.sampled_from(["i1", "i2"]), st.integers(1, 9), st.sampled_from([A, B]))
     | st.builds(Ping, CONNECTIONS)
     | st.builds(Gone, CONNECTIONS)
+    | st.builds(Sleep, CONNECTIONS)
 )
 
 
@@ -141,6 +167,7 @@ def test_whatever_comes_the_epoch_never_falls_and_a_replaced_connection_speaks_o
         if current is not None:
             spoke_under[current] = step.state.epoch
         assert (current is None) <= (step.state.lease_until == 0.0)
+        assert step.state.asleep_since is None or current is None, "who is asleep has no connection"
         state = step.state
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chalicelib.core.canary import canary_agent
 from chalicelib.core.catalog import SessionRow
 from chalicelib.core.definition import blank
 from chalicelib.core.errors import BadRequest
@@ -52,6 +53,15 @@ def id_of(seconds: float) -> str:
 )
 def test_a_session_is_shown_when_it_is_all_that_was_asked_for(wanted: dict[str, Any], shown: bool) -> None:
     assert SessionFilter(**wanted).takes(ROW) == shown
+
+
+def test_a_canarys_session_is_shown_to_who_names_its_agent() -> None:
+    """Catches a list full of a laptop's own proofs, and a session that a label alone hides."""
+    canary = canary_agent(TenantId("ten_1"), RuntimeId("rt_1"))
+    row = replace(ROW, agent=canary)
+    assert not SessionFilter().takes(row)
+    assert SessionFilter(agent_id=canary.agent_id).takes(row)
+    assert SessionFilter().takes(replace(ROW, metadata=canary.metadata))
 
 
 def test_an_archived_session_is_shown_on_request() -> None:

@@ -24,6 +24,7 @@ from chalicelib.core.session_state import (
     next_look,
     owed,
     stray,
+    undelivered,
     waiting_ids,
 )
 from chalicelib.wire.ids import EventId, OutboxId, RuntimeId, SessionId, TurnId
@@ -185,3 +186,12 @@ def test_even_with_everything_full_at_once_a_load_costs_at_most_five_read_units(
 )
 def test_nothing_more_is_asked_of_what_was_archived_or_deleted(changes: dict[str, Any], over: bool) -> None:
     assert fresh(**changes).is_over == over
+
+
+def test_a_message_is_undelivered_until_the_machine_has_its_turn_on_disk() -> None:
+    """Catches a count of what waits for a laptop that forgets the turn which is sent and not confirmed."""
+    waits = replace(fresh(), waiting=(Waiting(2, 3, DAY_S), Waiting(3, 1, DAY_S)))
+    sent = Turn(turn_id=T1, order=1, message=Waiting(1, 2, DAY_S), outbox=A, touched_at=START)
+    counts = [undelivered(replace(waits, turn=turn)) for turn in (None, sent, replace(sent, receipt="on_machine"))]
+    assert counts == [4, 6, 4]
+    assert undelivered(fresh()) == 0

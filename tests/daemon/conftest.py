@@ -22,4 +22,5 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     for name in ("MOOR_API_KEY", "MOOR_SERVER", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MOOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MOOR_PROFILE", "")  # Set, so that what `--profile` makes of it ends with the test.
     return Paths(tmp_path / "home")

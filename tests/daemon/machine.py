@@ -10,12 +10,14 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mooring.commands import daemon as daemon_command
+from mooring.core.sleep import Clocks
+from mooring.edge.clocks import read_clocks
 from mooring.edge.config import Config
 from mooring.edge.creds import Credentials, Paths, make_home, write_credentials
 from mooring.errors import MoorError
@@ -33,7 +35,13 @@ TOKEN = "sk_machine_secret"
 def set_up(home: Paths, plane: FakePlane) -> Credentials:
     """What ``moor setup`` leaves behind."""
     made = Credentials(
-        server_url=plane.url, ws_url=plane.ws_url, runtime_id=RUNTIME, token=TOKEN, machine_id="m-1", created_at=1.0
+        server_url=plane.url,
+        ws_url=plane.ws_url,
+        runtime_id=RUNTIME,
+        token=TOKEN,
+        machine_id="m-1",
+        created_at=1.0,
+        expires_at=6e9,  # It is not due for renewal in anybody's lifetime.
     )
     make_home(home)
     write_credentials(home, made)
@@ -99,8 +107,10 @@ class Line:
 class Machine:
     """A daemon in a thread of its own, run by the very function behind ``moor daemon``."""
 
-    def __init__(self, home: Paths, credentials: Credentials, config: Config) -> None:
-        self.home = home
+    def __init__(
+        self, home: Paths, credentials: Credentials, config: Config, clocks: Callable[[], Clocks] = read_clocks
+    ) -> None:
+        self.home, self._clocks = home, clocks
         self._outcome: queue.Queue[MoorError | BaseException | None] = queue.Queue()
         self._stop: queue.Queue[Any] = queue.Queue()
         self._thread = threading.Thread(target=self._run, args=(home, credentials, config))
@@ -108,12 +118,13 @@ class Machine:
 
     def _run(self, home: Paths, credentials: Credentials, config: Config) -> None:
         try:
-            asyncio.run(daemon_command.serve(home, credentials, config, self._started))
+            asyncio.run(daemon_command.serve(home, credentials, config, self._started, self._clocks))
             self._outcome.put(None)
         except BaseException as exc:  # noqa: BLE001 - the test's thread raises it
             self._outcome.put(exc)
 
-    def _started(self, event_loop: asyncio.AbstractEventLoop, loop: Any) -> None:
+    def _started(self, event_loop: asyncio.AbstractEventLoop, loop: Any, _look: Any) -> None:
+        self.introduce: Callable[[], Any] = lambda: event_loop.call_soon_threadsafe(loop.introduce)
         self._stop.put(lambda: event_loop.call_soon_threadsafe(loop.stop))
 
     def outcome(self) -> BaseException | None:
@@ -131,9 +142,11 @@ class Machine:
 
 
 @contextmanager
-def running(home: Paths, plane: FakePlane, config: Config | None = None) -> Iterator[Machine]:
+def running(
+    home: Paths, plane: FakePlane, config: Config | None = None, clocks: Callable[[], Clocks] = read_clocks
+) -> Iterator[Machine]:
     """A daemon, stopped at the end."""
-    machine = Machine(home, set_up(home, plane), config or Config())
+    machine = Machine(home, set_up(home, plane), config or Config(), clocks)
     try:
         yield machine
     finally:

@@ -59,7 +59,17 @@ class Fragile:
         self._agents: dict[str, str] = {}
         command = f"command = {json.dumps(sys.executable)}\nargs = {json.dumps(['-S', wrapped_agent.__file__])}"
         hold = f"HOLD = {json.dumps(str(self._hold))}"
-        broken = "open('starts', 'a').write('1\\n'); raise SystemExit('no licence')"
+        # It answers whoever only asks what it can do: one that does not is never bound.
+        broken = (
+            "import json, os, sys\n"
+            "if os.getcwd().endswith('/work'):\n"
+            "    asked = json.loads(sys.stdin.readline())\n"
+            "    said = {'jsonrpc': '2.0', 'id': asked['id'], 'result': {'protocolVersion': 1}}\n"
+            "    print(json.dumps(said), flush=True)\n"
+            "    sys.exit(sys.stdin.read() and 0)\n"
+            "open('starts', 'a').write('1\\n')\n"
+            "raise SystemExit('no licence')\n"
+        )
         (laptop.home / "config.toml").write_text(
             f"[agents.wrapped]\n{command}\nenv = {{ {hold} }}\n"
             f'[agents.deaf]\n{command}\nenv = {{ {hold}, DEAF = "1" }}\n'
@@ -213,7 +223,7 @@ def test_whoever_is_killed_at_whatever_step_the_turn_ends_once_and_truly_and_the
     if status == "unknown":
         assert "The daemon stopped while this turn was running" in reason(session)
     if step == "asking":
-        assert answer(session) == 404, "the question is gone with its turn"
+        assert answer(session) == 409, "the question is settled with its turn"
     assert session.ask("Once more.")[-1:] == ["Once more."]
     assert len(fragile.starts(session)) == 2
     assert_ended_once(session, message_id, status)

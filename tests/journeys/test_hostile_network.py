@@ -15,7 +15,7 @@ from .watching import Event, Wire, of_type, text_of
 
 pytestmark = pytest.mark.xdist_group("journeys")
 
-HOSTILE = Profile(drop=0.08, double=0.15, hold_back=0.2, latency_ms=10, cut_after=(5, 30), cut_after_s=(0.5, 2.0))
+HOSTILE = Profile(drop=0.1, double=0.15, hold_back=0.2, latency_ms=10, cut_after=(5, 30), cut_after_s=(0.5, 2.0))
 """What is lost is sent again after 20 s; where connections end this often, it is the next one that makes it good."""
 
 Line = tuple[Any, ...]

@@ -149,7 +149,7 @@ def test_status_tells_what_runs_and_what_the_plane_sees(laptop: Laptop, person: 
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert laptop.daemon is not None
-    assert told["daemon"] == {"running": True, "pid": laptop.daemon.process.pid}
+    assert told["daemon"] == {"running": True, "pid": laptop.daemon.process.pid, "taken_over_at": None}
     assert (told["set_up"], told["runtime_id"]) == (True, laptop.runtime_id)
     assert (told["plane"]["reachable"], told["plane"]["runtime"]["status"]) == (True, "online")
     assert "echo" in [one["id"] for one in told["agents"]]
@@ -173,11 +173,11 @@ def test_setup_again_and_setup_after_uninstall_give_the_same_runtime(own: Laptop
         assert own.folder(session.id).is_dir()
     assert own.stop() == 0
 
-    done = moor(own.home, "uninstall", "--yes", "--json", env=env)
+    done = moor(own.home, "uninstall", "--yes", "--keep-id", "--json", env=env)
     assert done.returncode == 0
     assert str(own.home / "credentials.json") in json.loads(done.stdout)["removed"]
     assert not (own.home / "sessions").exists()
-    again = moor(own.home, "uninstall", "--yes", "--json", env=env)
+    again = moor(own.home, "uninstall", "--yes", "--keep-id", "--json", env=env)
     assert (again.returncode, json.loads(again.stdout)["removed"]) == (0, [])
     assert moor(own.home, "daemon", env=env).returncode == EXIT_NOT_SET_UP
 

@@ -54,7 +54,7 @@ def test_an_agent_that_must_ask_acts_after_a_yes_and_does_not_after_a_no(laptop:
         done = session.reader.until(of_type("agent.tool_result", tool_use_id=call["id"]), "its result")
         assert "write ran with {'path': 'a'} (allow-once)" in text_of(done)
         again = session.api.call("POST", f"/v1/sessions/{session.id}/events", {"events": [answer(call, "deny")]})
-        assert (again[0], again[1]["error"]["code"]) == (404, "no_such_question")
+        assert (again[0], again[1]["error"]["code"]) == (409, "already_answered")
 
         second = session.say('/ask write {"path": "a"}')
         call = until_asked(session, 2)
@@ -173,7 +173,7 @@ def test_an_interrupt_takes_an_open_question_away(laptop: Laptop) -> None:
         session.reader.until_settled(cut, "cancelled")
         session.reader.until(of_type("session.status_idle", stop_reason={"type": "end_turn"}), "idle")
         assert outcomes(session) == ["cancelled"]
-        assert refused(session, call) == (404, "no_such_question")
+        assert refused(session, call) == (409, "already_answered")
         result = session.reader.until(of_type("agent.tool_result", tool_use_id=call["id"]), "the call's result")
         assert result["is_error"]
         assert session.ask("Hello.") == ["You said: Hello."]
@@ -239,7 +239,7 @@ def test_a_daemon_that_is_killed_while_a_question_waits_takes_the_question_with_
         laptop.start()
         session.reader.until_settled(cut, "unknown")
         session.reader.until(of_type("session.status_idle", stop_reason={"type": "retries_exhausted"}), "idle")
-        assert refused(session, call) == (404, "no_such_question")
+        assert refused(session, call) == (409, "already_answered")
         assert session.ask("Hello.") == ["You said: Hello."]
 
 
@@ -310,9 +310,8 @@ def test_of_two_people_who_answer_at_once_exactly_one_is_heard_and_the_other_is_
 
             told = sorted(pool.map(post, people, ("allow", "deny")))
             session.reader.until_settled(message_id)
-            # Who comes when the agent has the other's answer already finds no question any more.
             assert told[0][0] == 200
-            assert told[1] in ((404, "no_such_question"), (409, "already_answered"))
+            assert told[1] == (409, "already_answered")
             assert outcomes(session)[-1] == told[0][1]
         confirmed = [event["result"] for event in session.pages() if event["type"] == "user.tool_confirmation"]
         assert confirmed == outcomes(session)

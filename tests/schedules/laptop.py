@@ -151,6 +151,10 @@ class Laptop:
             self.connection = None
         self.world.spawn(self.start, self.world.rng.uniform(1, 40))
 
+    def say_goodnight(self) -> None:
+        """Tells the plane that it goes to sleep; whether that arrives, and when, is the world's affair."""
+        self._send(frames.RuntimeSleep(runtime_id=RuntimeId(RUNTIME)))
+
     def switch_off(self) -> None:
         """For good."""
         self.switched_on = False

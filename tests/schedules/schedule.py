@@ -131,6 +131,8 @@ class Schedule:
             elif what < 0.6:
                 laptop.die()
             elif what < 0.8:
+                if world.rng.random() < 0.5:
+                    laptop.say_goodnight()
                 laptop.asleep_until = world.now_s + world.rng.choice([60.0, 200.0, 800.0])
                 world.say("SLEEPS", laptop.name, laptop.asleep_until - 1_000_000)
             elif len(self.laptops) > 1:

@@ -232,9 +232,9 @@ def a_question_is_answered(drive: Drive) -> None:
         (result,) = [one for one in after if one.type == "agent.tool_result"]
         assert (result.tool_use_id, bool(result.is_error)) == (call_id, verdict == "deny")
     late = drive.refused(
-        anthropic.NotFoundError, lambda: drive.beta.sessions.events.send(session_id=session.id, events=[answer])
+        anthropic.ConflictError, lambda: drive.beta.sessions.events.send(session_id=session.id, events=[answer])
     )
-    assert late.body["error"]["code"] == "no_such_question"
+    assert late.body["error"]["code"] == "already_answered"
 
 
 @step

@@ -68,6 +68,7 @@ def as_stores(tables: Tables) -> Stores:
         users=tables.users,
         passes=tables.passes,
         runtimes=tables.runtimes,
+        devices=tables.devices,
         agents=tables.agents,
         environments=tables.environments,
         sessions=tables.sessions,

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from chalicelib.actors.ports import Stores
 from chalicelib.core.catalog import ConnectCode, Runtime, RuntimeToken
 from chalicelib.core.errors import BadRequest
+from chalicelib.core.session_token import Canary
 from chalicelib.stores import Tables, open_tables
 from chalicelib.wire.frames import AgentReport, LocalSkill
-from chalicelib.wire.ids import KeyId, RuntimeId, TenantId
+from chalicelib.wire.ids import KeyId, RuntimeId, SessionId, TenantId
 from tests.stores.conftest import REGION, at_once
 
 TENANT, OTHER = TenantId("ten_a"), TenantId("ten_b")
@@ -195,6 +196,15 @@ def test_a_code_is_expired_from_its_expiry_on_though_nobody_deleted_it(stores: S
     assert stores.runtimes.spend_code(CODE.code_hash, CODE.state_hash, "challenge", at).used_at == at
 
 
+def test_a_code_that_is_written_again_stays_used_up(stores: Stores) -> None:
+    """Catches a code that is good once more each time somebody asks for it."""
+    stores.runtimes.put_code(CODE)
+    stores.runtimes.spend_code(CODE.code_hash, CODE.state_hash, "challenge", NOW)
+    stores.runtimes.put_code(CODE)
+    with pytest.raises(BadRequest, match="code_used"):
+        stores.runtimes.spend_code(CODE.code_hash, CODE.state_hash, "challenge", NOW)
+
+
 def test_of_20_exchanges_of_one_code_one_wins(tables: Tables) -> None:
     tables.runtimes.put_code(CODE)
 
@@ -214,3 +224,18 @@ def test_an_error_of_dynamodbs_own_flies_through(tables: Tables) -> None:
 
 def _die(_: object) -> None:
     raise ConnectionError
+
+
+def test_a_laptops_newest_canary_is_replaced_by_who_has_read_it(stores: Stores) -> None:
+    """Catches two open canaries of one laptop: of those who ask at once one is told yes."""
+    rid = RUNTIME.runtime_id
+    first = Canary(runtime_id=rid, tenant_id=TENANT, session_id=SessionId("sesn_1"), at=NOW)
+    second, third = replace(first, session_id=SessionId("sesn_2")), replace(first, session_id=SessionId("sesn_3"))
+    assert stores.runtimes.canary(TENANT, rid) is None
+    assert stores.runtimes.put_canary(first, None)
+    assert stores.runtimes.put_canary(first, None), "it was tried again, and is there"
+    assert not stores.runtimes.put_canary(second, None)
+    assert stores.runtimes.put_canary(second, first)
+    assert not stores.runtimes.put_canary(third, first)
+    assert stores.runtimes.canary(TENANT, rid) == second
+    assert stores.runtimes.canary(OTHER, rid) is None

@@ -20,7 +20,7 @@ from chalicelib.wire.ids import AgentId, ConnectionId, EnvironmentId, EventId, R
 from infra.tables import create_tables
 from tests.stores.conftest import REGION
 
-EXPIRING = {"live", "connections", "attachments", "records", "codes", "passes"}
+EXPIRING = {"live", "connections", "attachments", "records", "codes", "passes", "devices"}
 OTHERS = {"objects", "bodies", "work", "secrets"}
 
 

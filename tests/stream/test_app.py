@@ -101,6 +101,27 @@ async def in_thread(call: Callable[[], Any]) -> Any:
     return await anyio.to_thread.run_sync(call)
 
 
+@pytest.mark.parametrize("by", ["key", "token"])
+def test_a_stream_ends_with_the_secret_that_opened_it(ada: Person, session_id: str, by: str) -> None:
+    """Catches somebody who reads on for hours after their key was taken from them."""
+    if by == "key":
+        key = ada.key()
+        secret, revoked = key.secret, f"/v1/api_keys/{key.key_id}"
+    else:
+        made = ada.post(f"/v1/sessions/{session_id}/tokens", {"name": "ci"})
+        secret, revoked = made["token"], f"/v1/sessions/{session_id}/tokens/{made['id']}"
+    app = build(lambda: ada.world.plane, ask_again_s=0.0)
+
+    async def test() -> None:
+        async with reading(app, path_of(session_id), headers={"authorization": f"Bearer {secret}"}) as reader:
+            assert await reader.frame() == {"": "open"}
+            answer(await in_thread(lambda: ada.ask("DELETE", revoked)))
+            error = json.loads((await reader.event())["data"])
+            assert (error["type"], error["error"]["code"]) == ("error", "unauthorized")
+
+    run(test)
+
+
 def test_only_whole_events_are_a_place_to_go_on_from(
     ada: Person, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mooring.cli import main
-from mooring.commands import ask
+from mooring.commands import ask, follower
 from mooring.edge.creds import Login, Paths, write_login
 from tests.daemon.fake_plane import WAIT_S, Answer, Asked, FakePlane, fault, sse
 from tests.daemon.machine import spawn
@@ -112,7 +112,7 @@ class Script:
 @pytest.fixture
 def script(plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch) -> Script:
     monkeypatch.setattr(ask, "LINGER_S", 0.05)
-    monkeypatch.setattr(ask, "REOPEN_S", 0.01)
+    monkeypatch.setattr(follower, "REOPEN_S", 0.01)
     return Script(plane, home)
 
 
@@ -123,7 +123,7 @@ def test_the_answer_is_shown_as_it_comes(script: Script, capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert out == f"Hello.\nGo on with: moor ask --session {SESSION} …\n"
     assert err == ""
-    [opened] = script.plane.requests(STREAM)
+    opened = script.plane.requests(STREAM)[0]
     assert opened.query == {"include": ["mooring"], "event_deltas[]": ["agent.message"]}
     assert script.posted == [{"type": "user.message", "content": [{"type": "text", "text": "hi"}]}]
     assert script.plane.requests("POST /v1/sessions")[0].json["agent"] == "agent_1"

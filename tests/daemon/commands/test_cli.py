@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import stat
 import subprocess
-from typing import Any
+import sys
+from pathlib import Path
 
 import pytest
 
 from mooring import __version__
-from mooring.cli import main
+from mooring.cli import main, parser
 from mooring.edge import https
-from mooring.edge.creds import Paths, read_credentials, read_login
-from mooring.edge.lock import DaemonLock
-from mooring.providers import orphans
-from tests.daemon.fake_plane import WAIT_S, FakePlane, fault
-from tests.daemon.machine import TOKEN, set_up
+from mooring.edge.creds import Paths, read_login
+from tests.daemon.commands.command_line import moor
+from tests.daemon.fake_plane import FakePlane, fault
 
-SETUP = ("--code", "c0de", "--state", "state-1", "--no-service")
-ENROLLED = {"runtime_id": "rt_1", "token": TOKEN, "ws_url": "ws://127.0.0.1:1/ws"}
+ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "daemon" / "src")}
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https, "_BACKOFF_S", 0.0)
-
-
-def moor(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, str]:
-    """Exit status, what standard output held (as JSON with ``--json``), and standard error."""
-    status = main(arguments)
-    out, err = capsys.readouterr()
-    return status, json.loads(out) if "--json" in arguments else out, err
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,46 +32,62 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == f"moor {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["setup", "--server", "x"], ["ask"]])
+@pytest.mark.parametrize("arguments", [["fly"], ["setup", "--no-such"], ["ask"], ["runtime"], ["sessions", "show"]])
 def test_a_command_line_that_can_not_be_read_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
-    assert left.value.code == 2
-    assert "usage: moor" in capsys.readouterr().err
+    """Catches a program that asked for JSON and gets a sentence on the other stream."""
+    status, out, err = moor(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: moor")
+    status, told, err = moor(capsys, *arguments, "--json")
+    assert (status, told["error"]["code"], err) == (2, "usage", "")
 
 
-def test_setup_pairs_the_laptop_and_again_gives_the_same_machine(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
+def test_moor_alone_shows_help_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(f"    {name} " in err for name in ("setup", "status", "runtime"))
+
+
+def test_help_says_of_each_verb_what_the_verb_says_itself() -> None:
+    """Catches a purpose that was changed in one of the two places, and a verb that help does not know."""
+    assert parser(()).format_help() == parser().format_help()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["stauts"], "status"), (["runtime", "lsit"], "list"), (["completion", "bahs"], "bash"), (["agent"], "agents")],
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(
+    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plane.route("POST /agents/runtime/exchange", (200, ENROLLED))
-    status, told, err = moor(capsys, "setup", "--server", f"{plane.url}/", *SETUP, "--json")
-    assert (status, err) == (0, "")
-    assert sorted(told) == ["agents", "machine_id", "next", "runtime_id", "server_url", "ws_url"]
-    assert (told["runtime_id"], told["server_url"], told["next"]) == ("rt_1", plane.url, "moor daemon")
-    assert "echo" in [one["id"] for one in told["agents"]]
-    assert stat.S_IMODE(home.credentials.stat().st_mode) == 0o600
-    assert read_credentials(home).token == TOKEN
-    home.taken_over.touch()
-    status, told, _ = moor(capsys, "setup", "--server", plane.url, *SETUP)
-    assert (status, home.taken_over.exists()) == (0, False)
-    assert "moor daemon" in told
-    assert TOKEN not in told
-    assert plane.asked[0].json["machine_id"] == plane.asked[1].json["machine_id"]
+    status, told, _ = moor(capsys, *arguments, "--json")
+    assert (status, told["error"]["message"]) == (2, f"{arguments[-1]!r} is not known; did you mean {meant!r}?")
 
 
-def test_a_refused_code_changes_nothing_and_is_told(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plane.route("POST .*", fault(400, "code_expired", "The code has expired."))
-    status, told, _ = moor(capsys, "setup", "--server", plane.url, *SETUP, "--json")
-    assert status == 1
-    assert told == {"error": {"code": "code_expired", "message": "The code has expired.", "request_id": "req_1"}}
-    assert not home.credentials.exists()
-    status, out, err = moor(capsys, "setup", "--server", plane.url, *SETUP)
-    assert (status, out) == (1, "")
-    assert err == "moor: The code has expired. [code_expired]\n"
+def test_flags_stand_before_the_verb_as_well_as_behind_it(home: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a verb whose own default hides what was said before it."""
+    assert moor(capsys, "--json", "workspaces", "list")[:2] == (0, {"workspaces": []})
+    assert moor(capsys, "workspaces", "list", "--json")[:2] == (0, {"workspaces": []})
+
+
+def test_a_right_command_line_imports_no_other_verb() -> None:
+    """Catches a start that takes a second because of what only the daemon needs."""
+    for arguments, wanted in (
+        (["--version"], set()),
+        (["--help"], set()),
+        (["status"], {"status"}),
+        (["runtime", "list"], {"runtime"}),
+    ):
+        code = (
+            f"import sys; from mooring.cli import parser; parser({arguments!r});"
+            "print(*(name for name in sys.modules if name.startswith(('mooring.commands.', 'acp', 'rich'))))"
+        )
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
+        loaded = {name.removeprefix("mooring.commands.") for name in told.stdout.split()}
+        assert loaded - {"result", "screens", "verbs", "times"} == wanted
 
 
 def test_login_keeps_a_key_that_the_plane_takes(
@@ -107,96 +112,3 @@ def test_login_keeps_no_key_that_the_plane_refuses(
     assert (status, told["error"]["code"]) == (5, "unauthorized")
     assert not home.login.exists()
     assert moor(capsys, "login", "--json")[0:2][0] == 2
-
-
-def test_status_without_a_setup(home: Paths, capsys: pytest.CaptureFixture[str]) -> None:
-    status, told, _ = moor(capsys, "status", "--json")
-    assert status == 3
-    assert told["set_up"] is False
-    assert told["daemon"] == {"running": False, "pid": None}
-    assert not home.home.exists()
-
-
-def test_status_of_a_laptop_that_its_plane_knows(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
-) -> None:
-    set_up(home, plane)
-    plane.route("GET /agents/runtime/me", (200, {"runtime_id": "rt_1", "runtime": {"status": "online"}}))
-    with DaemonLock(home.lock):
-        status, told, _ = moor(capsys, "status", "--json")
-        assert status == 0
-        assert sorted(told) == ["agents", "daemon", "home", "plane", "runtime_id", "server_url", "set_up", "version"]
-        assert told["daemon"] == {"running": True, "pid": os.getpid()}
-        assert told["plane"] == {"reachable": True, "runtime": {"status": "online"}}
-        out = moor(capsys, "status")[1]
-    assert "sees this laptop online" in out
-    assert TOKEN not in out
-    # It looked, and did not attach.
-    assert plane.attached() == 0
-
-
-@pytest.mark.parametrize(("code", "exit_code"), [(401, 5), (503, 1)])
-def test_status_tells_what_the_plane_says(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str], code: int, exit_code: int
-) -> None:
-    set_up(home, plane)
-    plane.route("GET /agents/runtime/me", fault(code, "some_code"))
-    status, told, _ = moor(capsys, "status", "--json")
-    assert (status, told["plane"]["error"]["code"], told["plane"]["reachable"]) == (exit_code, "some_code", True)
-
-
-def test_status_of_a_plane_that_is_away(plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up(home, plane)
-    home.credentials.write_bytes(home.credentials.read_bytes().replace(plane.url.encode(), b"http://127.0.0.1:9"))
-    status, told, _ = moor(capsys, "status", "--json")
-    assert (status, told["plane"]["reachable"]) == (1, False)
-    assert told["plane"]["error"]["code"] == "plane_unreachable"
-
-
-def test_uninstall_undoes_setup_and_can_be_repeated(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
-) -> None:
-    set_up(home, plane)
-    (home.sessions / "sesn_1").mkdir(parents=True)
-    home.journal("rt_1").write_text("")
-    home.taken_over.touch()
-    home.config.write_text("")
-    status, told, _ = moor(capsys, "uninstall", "--json")
-    assert (status, told) == (1, {"removed": []})
-    assert home.credentials.exists()
-    status, told, _ = moor(capsys, "uninstall", "--yes", "--json")
-    assert status == 0
-    removed = (home.credentials, home.journal("rt_1"), home.sessions, home.taken_over)
-    assert told == {"removed": [str(one) for one in removed]}
-    assert [one.name for one in home.home.iterdir()] == ["config.toml"]
-    assert moor(capsys, "uninstall", "--yes", "--json")[:2] == (0, {"removed": []})
-
-
-def test_uninstall_ends_the_agents_that_a_killed_daemon_has_left(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Catches an agent that works on in a folder that is removed, and that nobody can find any more."""
-    set_up(home, plane)
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
-        orphans.write_down(home.children, left.pid)
-        assert moor(capsys, "uninstall", "--yes")[0] == 0
-        assert left.wait(WAIT_S) == -signal.SIGTERM
-    assert not home.children.exists()
-
-
-def test_uninstall_leaves_a_running_daemon_alone(
-    plane: FakePlane, home: Paths, capsys: pytest.CaptureFixture[str]
-) -> None:
-    set_up(home, plane)
-    with DaemonLock(home.lock):
-        status, told, _ = moor(capsys, "uninstall", "--yes", "--json")
-    assert (status, told["error"]["code"]) == (1, "daemon_running")
-    assert home.credentials.exists()
-
-
-def test_a_bad_configuration_is_told_with_its_line(home: Paths, capsys: pytest.CaptureFixture[str]) -> None:
-    home.home.mkdir()
-    home.config.write_text("\nmax_sessions = 0\n")
-    status, told, _ = moor(capsys, "status", "--json")
-    assert (status, told["error"]["code"]) == (1, "bad_config")
-    assert "line 2" in told["error"]["message"]

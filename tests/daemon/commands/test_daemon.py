@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
 from mooring.edge.creds import Paths
+from mooring.edge.env_file import write_env_file
 from mooring.edge.lock import read_holder
 from mooring.wire import frames
 from mooring.wire.ids import TurnId
@@ -128,10 +131,39 @@ def test_a_signal_ends_it_cleanly_and_its_log_holds_no_secret(
         out, err = daemon.communicate(timeout=WAIT_S)
     assert (daemon.returncode, json.loads(out)) == (0, {"stopped": True, "runtime_id": "rt_1"})
     assert gone(child)
-    assert "SECRET-PROMPT" not in err
-    assert TOKEN not in err
+    for log in (err, home.daemon_log.read_text()):
+        assert "SECRET-PROMPT" not in log
+        assert TOKEN not in log
     assert f"session={S} turn={T} ended: failed code=daemon_stopped" in err
     assert all(line[:4].isdigit() for line in err.splitlines())
+    assert home.daemon_log.read_text() == err
+
+
+def test_a_hang_up_has_it_report_its_agents_anew_while_a_turn_goes_on(plane: FakePlane, home: Paths) -> None:
+    """Catches an agent that is heard of at the next connection only, and a refresh that costs a turn."""
+    set_up(home, plane)
+    bundles(plane)
+    with spawn(home, "daemon") as daemon:
+        line = Line(plane.socket())
+        first = line.welcome()
+        line.prompt("/hold", window_ms=10, as_of=1.0)
+        line.socket.expect("session.delta")
+        [child] = pids_in(home.sessions / S)
+        place = home.agents / "late"
+        (place / "1").mkdir(parents=True)
+        (place / "1" / "program").symlink_to(sys.executable)
+        note = {"id": "late", "package": "p", "version": "1", "folder": "1", "program": "program"}
+        (place / "mooring.json").write_text(json.dumps({**note, "args": ["-m", "mooring.echo_agent"]}))
+        daemon.send_signal(signal.SIGHUP)
+        found = line.socket.expect("hello", lambda hello: any(one["id"] == "late" for one in hello["agents"]))
+        assert found["seq"] > first["seq"]
+        (child_then,) = pids_in(home.sessions / S)
+        assert (child_then, line.socket.closed.is_set()) == (child, False)
+        (home.sessions / S / "release").touch()
+        assert line.end()["outcome"] == "completed"
+        daemon.terminate()
+        daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 0
 
 
 def test_a_turn_that_was_running_when_the_daemon_was_killed_is_told_as_unknown(plane: FakePlane, home: Paths) -> None:
@@ -158,3 +190,40 @@ def test_a_turn_that_was_running_when_the_daemon_was_killed_is_told_as_unknown(p
         daemon.terminate()
         daemon.communicate(timeout=WAIT_S)
     assert daemon.returncode == 0
+
+
+def test_a_service_has_its_own_home_and_the_variables_of_its_file(
+    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches agents without their keys and proxy, since no shell has given a service's daemon any."""
+    set_up(home, plane)
+    bundles(plane)
+    write_env_file(home, {"no_proxy": "127.0.0.1, $HOME 100%", "MOOR_TEST": "not for agents"})
+    home.config.write_text('proxy = "http://proxy.test:1"\n')
+    monkeypatch.setenv("MOOR_PROFILE", "another")
+    with spawn(Paths(home.home / "elsewhere"), "daemon", "--service", str(home.home)) as daemon:
+        line = Line(plane.socket())
+        line.welcome()
+        line.prompt("/hold", window_ms=10, as_of=1.0)
+        line.socket.expect("session.delta")
+        [child] = pids_in(home.sessions / S)
+        variables = Path(f"/proc/{child}/environ").read_text().split("\0")
+        assert "no_proxy=127.0.0.1, $HOME 100%" in variables
+        assert [one for one in variables if one.endswith("=http://proxy.test:1")], "what this home's config.toml says"
+        assert not any(one.startswith("MOOR_TEST=") for one in variables)
+        daemon.terminate()
+        daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "code"), [("service.env", "bad_env_file"), ("config.toml", "bad_config")])
+def test_why_a_service_could_not_begin_is_in_its_log(plane: FakePlane, home: Paths, name: str, code: str) -> None:
+    """Catches a daemon that ends again and again, and nobody learns why: a service has no screen."""
+    set_up(home, plane)
+    (home.home / name).write_text("sk-ant-SECRET\n")
+    with spawn(home, "daemon", "--service", str(home.home)) as daemon:
+        daemon.communicate(timeout=WAIT_S)
+    assert daemon.returncode == 1
+    [line] = home.daemon_log.read_text().splitlines()
+    assert f"runtime=rt_1 ended by: {code}: " in line
+    assert "SECRET" not in line

@@ -13,27 +13,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from mooring.core import link
-from mooring.core.link import (
-    TRANSITIONS,
+from mooring.core.link import TRANSITIONS, LinkState, backoff_s, decide, is_retryable, next_look
+from mooring.core.link_cues import (
     Close,
     Closed,
     Dial,
     GoOffline,
     Heard,
-    LinkState,
     Opened,
     Output,
     Replaced,
+    SayGoodnight,
     SayHello,
     Stop,
+    Suspending,
     Tick,
     Use,
     Wait,
     Welcomed,
-    backoff_s,
-    decide,
-    is_retryable,
-    next_look,
+    Woken,
 )
 from mooring.errors import EXIT_REFUSED, EXIT_TAKEN_OVER
 from mooring.wire.limits import MAX_CONNECTION_S, ROTATE_MAX_S, ROTATE_MIN_S
@@ -228,7 +226,7 @@ def test_new_connection_is_welcomed_before_the_old_one_is_closed(driver: Driver)
     assert driver.cue(Welcomed(2)) == (Use(2),)
     assert driver.phases() == [(1, "DRAINING"), (2, "ONLINE")]
     assert driver.cue(Replaced(1, "me")) == ()
-    assert driver.ticks_to(driver.now + link.DRAIN_S) == (Close(1, "replaced by a newer one"),)
+    assert driver.ticks_to(driver.now + link.DRAIN_S) == (Close(1, "its time is over"),)
     assert driver.phases() == [(2, "ONLINE")]
     assert driver.cue(Closed(1)) == ()
 
@@ -345,6 +343,65 @@ def test_late_tick_that_is_no_sleep_closes_nothing(driver: Driver) -> None:
     assert driver.cue(Tick(), after=link.SLEPT_S - 30) == ()
 
 
+def test_laptop_about_to_sleep_says_goodnight_and_wakes_up_with_a_new_connection(driver: Driver) -> None:
+    """Catches a goodnight that nobody waits for, a close that counts as a failure, and a dial too early."""
+    driver.online()
+    assert driver.cue(Suspending(), after=5) == (SayGoodnight(1), GoOffline())
+    assert driver.cue(Heard(1)) == ()
+    assert driver.cue(Closed(1)) == ()
+    assert driver.cue(Tick(), after=1) == (), "it is not dialed while the laptop falls asleep"
+    assert (driver.state.is_suspended, driver.state.attempts) == (True, 0)
+    assert driver.cue(Woken(), after=3 * 3600) == (Dial(2),)
+    assert not driver.state.is_suspended
+    assert driver.cue(Tick()) == (), "the same sleep is not noticed twice"
+
+
+def test_goodnight_that_nobody_answers_does_not_keep_the_laptop_awake(driver: Driver) -> None:
+    driver.online()
+    driver.cue(Tick())
+    driver.cue(Suspending())
+    assert driver.ticks_to(driver.now + link.GOODNIGHT_S) == (Close(1, "its time is over"),)
+
+
+def test_connection_that_is_not_there_yet_is_closed_without_a_word(driver: Driver) -> None:
+    """Catches a hello that is welcomed while the laptop falls asleep."""
+    driver.cue(Tick())
+    assert driver.cue(Suspending()) == (Close(1, "the laptop goes to sleep"),)
+    driver.cue(Woken(), after=60)
+    driver.cue(Opened(2))
+    assert driver.cue(Suspending()) == (Close(2, "the laptop goes to sleep"), GoOffline())
+
+
+def test_rotation_in_mid_air_is_given_up_for_the_night(driver: Driver) -> None:
+    driver.online()
+    driver.cue(Tick())
+    driver.ticks_to(driver.now + ROTATE_MAX_S)
+    assert driver.phases() == [(1, "ONLINE"), (2, "DIALING")]
+    assert driver.cue(Suspending()) == (SayGoodnight(1), Close(2, "the laptop goes to sleep"), GoOffline())
+
+
+def test_sleep_that_was_called_off_without_a_word_is_over_after_a_while(driver: Driver) -> None:
+    """Catches a laptop that stays away for ever because its system never said that it is awake."""
+    driver.online()
+    driver.cue(Tick())
+    driver.cue(Suspending())
+    driver.cue(Closed(1))
+    began = driver.now
+    assert driver.ticks_to(driver.now + 2 * link.SUSPEND_S) == (Dial(2),)
+    assert driver.now == began + link.SUSPEND_S
+    assert not driver.state.is_suspended
+
+
+def test_failures_before_a_sleep_do_not_slow_down_what_follows_it(driver: Driver) -> None:
+    """Catches a backoff of a minute after a night: the network comes a few seconds after the laptop."""
+    for number in range(1, 9):
+        driver.ticks_to(driver.now + link.BACKOFF_MAX_S)
+        driver.cue(Closed(number))
+    assert driver.state.attempts == 8
+    assert driver.cue(Woken(), after=1) == (Dial(9),)
+    assert driver.cue(Closed(9)) == (Wait(backoff_s(1, driver.die)),)
+
+
 # ---- the table
 
 
@@ -410,6 +467,10 @@ class LinkMachine(RuleBasedStateMachine):
     @rule(back=st.integers(0, 2), status=st.sampled_from([None, 500]))
     def closed(self, back: int, status: int | None) -> None:
         self.do(self.driver.cue(Closed(self.driver.state.dialed - back, status)))
+
+    @rule(kind=st.sampled_from([Suspending, Woken]))
+    def lid(self, kind: Any) -> None:
+        self.do(self.driver.cue(kind()))
 
     @rule(back=st.integers(0, 2), kind=st.sampled_from([Opened, Welcomed]))
     def recent_news(self, back: int, kind: Any) -> None:

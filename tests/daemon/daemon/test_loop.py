@@ -137,3 +137,20 @@ def test_a_plane_that_answers_no_ping_is_left_for_a_new_connection(
         first.send(frames.Welcome(runtime_id=RUNTIME, epoch=1, ping_s=0.1))
         first.expect("ping")
         Line(plane.socket()).welcome(2)
+
+
+def test_what_has_changed_is_said_on_the_newest_connection_once_it_is_the_runtimes_own(
+    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a hello on a connection that is being replaced, by which the older one would win over the newer."""
+    monkeypatch.setattr(link, "DRAIN_S", 0.1)
+    with running(home, plane, Config(connection_minutes=3.0 / 60)) as machine:
+        old = Line(plane.socket())
+        old.welcome()
+        new = Line(plane.socket())
+        first = new.socket.expect("hello")
+        machine.introduce()
+        new.socket.send(frames.Welcome(runtime_id=RUNTIME, epoch=2))
+        old.socket.send(frames.Replaced(instance=first["instance"]))
+        again = new.socket.expect("hello")
+        assert again["seq"] == first["seq"] + 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from mooring.core.happenings import ContextLost
 from mooring.core.permissions import Policy
 from mooring.daemon.agents import Agents
 from mooring.daemon.opening import Opener
@@ -18,8 +19,9 @@ from mooring.edge.config import AgentConfig, Config
 from mooring.edge.creds import Paths
 from mooring.errors import MoorError
 from mooring.providers.ports import ChildSpec
-from mooring.wire.bundle import Bundle, BundleFile, BundleMCPServer
+from mooring.wire.bundle import Bundle, BundleFile, BundleMCPServer, BundleVariable
 from mooring.wire.ids import SessionId
+from tests.daemon.skill_home import ClaudeHome, named_in
 
 
 class OnePlane:
@@ -62,6 +64,76 @@ def spec_of(
     opener = Opener(OnePlane(bundle), Paths(home), config, Agents(config), make)
     asyncio.run(opener.open(SessionId("sesn_1"), agent_id, None, lambda _: None, None))  # type: ignore[arg-type]  # It asks nobody.
     return made[0]
+
+
+@pytest.mark.parametrize(("is_forgetful", "told"), [(False, 0), (True, 1)])
+def test_a_session_whose_conversation_went_with_the_journal_is_told_so(
+    tmp_path: Path, is_forgetful: bool, told: int
+) -> None:
+    """Catches an agent that has forgotten everything and nobody says why; a new session has forgotten nothing."""
+    config = Config(agents={"opencode": AgentConfig(command=sys.executable)})
+    heard: list[object] = []
+
+    def opens() -> None:
+        made = (OnePlane(Bundle()), Paths(tmp_path), config, Agents(config), lambda *_: NoChild())
+        opener = Opener(*made, is_forgetful=is_forgetful)  # type: ignore[arg-type]  # Nobody is started.
+        asyncio.run(opener.open(SessionId("sesn_1"), "opencode", None, heard.append, None))  # type: ignore[arg-type]  # It asks nobody.
+
+    opens()
+    assert heard == []
+    opens()
+    assert [type(one) for one in heard] == [ContextLost] * told
+
+
+def allow(home: Path, folder: Path) -> None:
+    """What the owner's file says; it is read when a session is opened, since it changes while the daemon runs."""
+    Paths(home).config.write_text(f"workspaces = [{json.dumps(str(folder))}]")
+
+
+def test_blocked_skills_are_absent_where_claude_looks_and_only_then_does_it_look_elsewhere(tmp_path: Path) -> None:
+    """Catches a login that is moved for nothing, and a list that the child never hears of."""
+    person = ClaudeHome(tmp_path / "person")
+    person.skill("audit")
+    person.skill("deploy")
+    home, bundle = tmp_path / "home", Bundle(files=(BundleFile(path="AGENTS.md", content="# Reviewer"),))
+    plain = spec_of(home, bundle, agent_id="claude-acp", env=person.env)
+    assert "CLAUDE_CONFIG_DIR" not in plain.env
+    assert not (plain.cwd / ".claude-config").exists()
+    spec = spec_of(home, replace(bundle, local_skill_blocklist=("deploy",)), agent_id="claude-acp", env=person.env)
+    assert spec.env["CLAUDE_CONFIG_DIR"] == str(spec.cwd / ".claude-config")
+    assert named_in(spec.cwd / ".claude-config" / "skills") == {"audit"}
+
+
+def test_a_session_in_a_workspace_has_it_in_its_own_folder(tmp_path: Path) -> None:
+    """Catches a configuration that is built in somebody's project."""
+    person, shop = ClaudeHome(tmp_path / "person"), tmp_path.resolve() / "shop"
+    person.skill("deploy")
+    shop.mkdir()
+    home = tmp_path / "home"
+    home.mkdir()
+    allow(home, shop)
+    bundle = Bundle(workspace=str(shop), local_skill_blocklist=("deploy",))
+    spec = spec_of(home, bundle, agent_id="claude-acp", env=person.env)
+    assert spec.env["CLAUDE_CONFIG_DIR"] == str(home / "sessions" / "sesn_1" / ".claude-config")
+    assert list(shop.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["CLAUDE_SECURESTORAGE_CONFIG_DIR", "CLAUDE_CODE_EXECUTABLE", "CODEX_CONFIG"])
+def test_a_plane_can_not_send_an_agent_to_another_configuration(tmp_path: Path, name: str) -> None:
+    """Catches a bundle that names the program that is run, or whose login counts."""
+    with pytest.raises(MoorError) as caught:
+        spec_of(tmp_path, Bundle(env=(BundleVariable(name=name, value="/x"),)))
+    assert caught.value.code == "bundle_variable_refused"
+
+
+def test_a_blocklist_and_an_owner_who_sets_the_same_variable_do_not_go_together(tmp_path: Path) -> None:
+    """Catches a list that an owner's own rules take the place of."""
+    bundle = Bundle(local_skill_blocklist=("deploy",), permission_policy="always_allow")
+    assert '"deploy": "deny"' in spec_of(tmp_path, bundle).env["OPENCODE_PERMISSION"]
+    with pytest.raises(MoorError) as caught:
+        spec_of(tmp_path, bundle, env={"OPENCODE_PERMISSION": "{}"})
+    assert caught.value.code == "blocklist_unsupported"
+    assert "OPENCODE_PERMISSION" in caught.value.message
 
 
 def test_an_agent_that_asks_by_its_variables_gets_them_and_for_every_server(tmp_path: Path) -> None:
@@ -108,7 +180,8 @@ def test_a_session_works_in_the_workspace_that_its_owner_allowed_and_leaves_no_f
     shop.mkdir()
     files = (BundleFile(path="AGENTS.md", content="# Reviewer"),)
     bundle = Bundle(files=files, system_prompt="Be kind.", workspace=str(shop))
-    spec = spec_of(tmp_path, bundle, agent_id="claude-acp", workspaces=(str(shop),))
+    allow(tmp_path, shop)
+    spec = spec_of(tmp_path, bundle, agent_id="claude-acp")
     assert (spec.cwd, spec.system_prompt) == (shop, "Be kind.")
     assert list(shop.iterdir()) == []
 
@@ -128,6 +201,7 @@ def test_a_workspace_that_can_not_be_had_fails_the_session(tmp_path: Path, bundl
     shop = tmp_path / "shop"
     shop.mkdir()
     wanted = replace(bundle, workspace=str(bundle.workspace).format(shop=shop))
+    allow(tmp_path, shop)
     with pytest.raises(MoorError) as caught:
-        spec_of(tmp_path, wanted, workspaces=(str(shop),))
+        spec_of(tmp_path, wanted)
     assert caught.value.code == code

@@ -10,7 +10,7 @@ import threading
 import pytest
 from msgspec.structs import replace
 
-from mooring.daemon import session_run
+from mooring.daemon import outbox, session_run
 from mooring.daemon.desk import Desk
 from mooring.daemon.opening import Opener
 from mooring.edge.config import AgentConfig, Config
@@ -352,6 +352,9 @@ def test_a_session_waits_for_a_place_and_takes_that_of_an_idle_one(plane: FakePl
         [child] = pids_in(home.sessions / S)
         line.prompt("hello", session=OTHER)
         line.socket.expect("session.accepted", lambda frame: frame["session_id"] == OTHER)
+        note = line.event("mooring.note", OTHER)
+        assert (note["kind"], note["turn_id"]) == ("waiting_for_place", ""), "the turn has not started yet"
+        assert "as it allows (1)" in note["text"]
         assert not (home.sessions / OTHER).exists()
         line.socket.send(frames.SessionCancel(session_id=S, turn_id=T, order=1))
         assert line.end()["outcome"] == "cancelled"
@@ -374,6 +377,57 @@ def test_a_turn_that_waits_for_a_place_can_be_cancelled(plane: FakePlane, home: 
         line.socket.expect("session.accepted", lambda frame: frame["session_id"] == OTHER)
         line.socket.send(frames.SessionCancel(session_id=OTHER, turn_id=T, order=1))
         assert line.end(session=OTHER)["outcome"] == "cancelled"
+
+
+def test_a_turn_that_waits_for_a_place_is_told_of_as_working(
+    plane: FakePlane, home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a turn given up for its silence while it stands in a queue."""
+    monkeypatch.setattr(outbox, "MIN_PING_S", 0.05)
+    bundles(plane)
+    with running(home, plane, Config(max_sessions=1)):
+        line = Line(plane.socket())
+        line.socket.expect("hello")
+        line.socket.send(frames.Welcome(runtime_id=RUNTIME, epoch=1, ping_s=0.05))
+        line.prompt("/hold", window_ms=10, as_of=1.0)
+        line.socket.expect("session.delta")
+        line.prompt("hello", T2, session=OTHER)
+        for _ in range(3):
+            line.socket.expect("ping", lambda frame: T2 in frame["active"])
+
+
+def test_an_agent_that_dies_while_it_starts_rests_after_a_few_times(plane: FakePlane, home: Paths) -> None:
+    """Catches a queue of messages that starts one dying process after the other."""
+    bundles(plane)
+    dies = ("-c", "import sys; open('starts', 'a').write('x'); sys.exit('no licence found')")
+    with running(home, plane, Config(agents={"echo": AgentConfig(command=sys.executable, args=dies)})):
+        line = Line(plane.socket())
+        line.welcome()
+        codes = []
+        for number in range(1, 6):
+            line.prompt("hello", TurnId(f"turn_{number}"), number)
+            error = line.end(TurnId(f"turn_{number}"))["error"]
+            codes.append(error["code"])
+            assert "no licence found" in error["message"], "the last words are told each time"
+        assert codes == ["agent_crashed"] * 3 + ["agent_keeps_dying"] * 2
+        assert (home.sessions / S / "starts").read_text() == "xxx"
+
+
+def test_a_session_that_finds_no_room_on_the_disk_gets_no_folder(plane: FakePlane, home: Paths) -> None:
+    """Catches a quota that stops sessions which have a folder already, or leaves half a folder behind."""
+    bundles(plane, files=[{"path": "data.txt", "content": "x" * 20_000}])
+    with running(home, plane, Config(max_disk_mb=0.01)):
+        line = Line(plane.socket())
+        line.welcome()
+        line.prompt("hello")
+        assert line.end()["outcome"] == "completed"
+        line.prompt("hello", session=OTHER)
+        ended = line.end(session=OTHER)
+        assert (ended["outcome"], ended["error"]["code"]) == ("failed", "disk_quota")
+        assert S in ended["error"]["message"]
+        assert [one.name for one in home.sessions.iterdir()] == [S]
+        line.prompt("and again", T2, 2)
+        assert line.end(T2)["outcome"] == "completed", "what has a folder goes on"
 
 
 @pytest.mark.parametrize(
@@ -494,7 +548,8 @@ def test_a_turn_that_had_no_place_is_run_by_the_next_daemon(plane: FakePlane, ho
 
 def test_a_blocklist_that_can_not_be_kept_fails_the_turn(plane: FakePlane, home: Paths) -> None:
     bundles(plane, files=AGENTS, local_skill_blocklist=["deploy"])
-    claude = AgentConfig(command=sys.executable, args=("-m", "mooring.echo_agent"))
+    elsewhere = {"CLAUDE_CODE_PLUGIN_SEED_DIR": "/elsewhere"}
+    claude = AgentConfig(command=sys.executable, args=("-m", "mooring.echo_agent"), env=elsewhere)
     with running(home, plane, Config(agents={"claude-code-acp": claude})):
         line = Line(plane.socket())
         assert "claude-acp" in [one["id"] for one in line.welcome()["agents"]]

@@ -58,6 +58,8 @@ def test_everything_that_may_be_set(tmp_path: Path) -> None:
         ('\n[permission_policies]\nbash = "ask"\n', "line 2.*Invalid enum value 'ask'"),
         ("\nworkspaces = ['src']\n", "line 2.*matching regex"),
         ("workspaces = ['~ada/src']\n", "line 1.*matching regex"),
+        ("proxy = 'socks5://proxy.example'\n", "line 1.*matching regex"),
+        ("ca_file = 'company.pem'\n", "line 1.*matching regex"),
         ("x = [\n", "config.toml can't be read"),
         ("[agents]\nx = 1\n", "Expected `object`"),
     ],

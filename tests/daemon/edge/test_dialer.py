@@ -22,9 +22,10 @@ TOKEN = "sk_machine_secret"
 class Line:
     """A dialer, and what it reports."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: Callable[[], str] = lambda: TOKEN) -> None:
         self._reports: asyncio.Queue[Report] = asyncio.Queue()
-        self.dialer = Dialer(url, TOKEN, asyncio.get_running_loop(), lambda _, report: self._reports.put_nowait(report))
+        loop = asyncio.get_running_loop()
+        self.dialer = Dialer(url, token, loop, lambda _, report: self._reports.put_nowait(report))
 
     async def next(self) -> Report:
         return await asyncio.wait_for(self._reports.get(), WAIT_S)
@@ -136,6 +137,19 @@ def test_a_refused_handshake_is_told_with_its_status(plane: FakePlane, status: i
         assert isinstance(told[0], Closed)
         assert told[0].status == status
         assert TOKEN not in told[0].reason
+
+    run(story)
+
+
+def test_a_refusal_of_a_token_that_was_replaced_meanwhile_is_not_final(plane: FakePlane) -> None:
+    """Catches a laptop that is set up anew while it dials, and then takes the old token's refusal for its own."""
+
+    async def story() -> None:
+        plane.refuse = 401
+        tokens = iter([TOKEN, "sk_machine_new"])
+        [told] = await Line(plane.ws_url, lambda: next(tokens)).end()
+        assert isinstance(told, Closed)
+        assert told.status is None
 
     run(story)
 

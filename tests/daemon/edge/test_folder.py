@@ -68,6 +68,9 @@ def test_a_whole_tree_with_its_modes(home: Paths) -> None:
         "a\nb",
         "..",
         "AGENTS.md/x",
+        # There a link would lead into the owner's own configuration.
+        ".claude-config/settings.json",
+        "./.Claude-Config/skills/x/SKILL.md",
     ],
 )
 def test_a_path_that_leaves_the_folder_is_refused_and_nothing_is_written(home: Paths, path: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mooring.edge.journal import KEPT_TURNS, TOMBSTONE_S, Journal
 from mooring.edge.journal_file import SCHEMA_VERSION
-from mooring.edge.journal_rows import Batch, Continuation, OutboxFull
+from mooring.edge.journal_rows import Batch, Continuation, DiskFull, OutboxFull
 from mooring.errors import MoorError
 from mooring.wire.events import AgentMessage, TextBlock, TurnEnded
 from mooring.wire.ids import EventId, OutboxId, SessionId, TurnId
@@ -325,7 +325,7 @@ def test_folder_that_is_not_there_is_an_error_of_its_own(tmp_path: Path) -> None
 def test_failed_commit_leaves_nothing_behind(journal: Journal) -> None:
     """A full disk fails the commit itself; SQLite then may or may not have rolled back already."""
     journal._run("PRAGMA max_page_count = 20")
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(DiskFull, match="Free some space"):
         journal.append(S, [said(str(k), "x" * 9000) for k in range(20)])
     assert (journal.held_bytes, journal.ready_sessions()) == (0, ())
     journal.append(S, [said("small")])

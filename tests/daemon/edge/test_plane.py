@@ -10,7 +10,7 @@ import pytest
 
 from mooring.edge import https
 from mooring.edge.https import PlaneError, is_final, is_retryable
-from mooring.edge.plane import Machine, Plane, exchange
+from mooring.edge.plane import Machine, Plane, ask_for_connect_code, ask_for_device_codes, exchange
 from mooring.errors import EXIT_REFUSED, MoorError
 from mooring.wire.bundle import Bundle, BundleFile
 from mooring.wire.events import FileSource, TextBlock
@@ -60,6 +60,35 @@ def test_a_code_is_never_sent_twice_once_it_was_heard(plane: FakePlane) -> None:
     with pytest.raises(PlaneError, match="enrolment_unfinished"):
         exchange(plane.url, "code", "state", MACHINE)
     assert len(plane.asked) == 1
+
+
+def test_a_device_gets_codes_and_by_them_a_connect_code(plane: FakePlane) -> None:
+    codes = {"device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": "http://x/device", "expires_in": 600}
+    plane.route("POST /agents/runtime/device", (200, codes))
+    plane.route("POST /agents/runtime/device/token", (200, {"code": "c0de"}))
+    got = ask_for_device_codes(plane.url, "state", "challenge", MACHINE)
+    assert (got.user_code, got.interval, got.verification_uri_complete) == ("WDJB-MJHT", 5.0, "")
+    assert ask_for_connect_code(plane.url, got.device_code) == "c0de"
+    assert [one.json for one in plane.asked] == [
+        {"state": "state", "code_challenge": "challenge", "hostname": "mbp", "os": "darwin/arm64"},
+        {"device_code": "d"},
+    ]
+    assert "device_code" not in repr(got)
+
+
+def test_a_token_is_renewed_and_revoked_by_itself(plane: FakePlane) -> None:
+    """Catches requests that go on with the secret of the start after another one has taken its place."""
+    plane.route("POST /agents/runtime/token", (200, {"token": "sk_machine_new", "expires_at": 9}))
+    plane.route("DELETE /agents/runtime/token", (200, {}))
+    tokens = [TOKEN]
+    asking = Plane(plane.url, lambda: tokens[-1])
+    made = asking.renew_token()
+    assert (made.token, made.expires_at) == ("sk_machine_new", 9)
+    assert "sk_machine" not in repr(made)
+    tokens.append(made.token)
+    asking.revoke_token()
+    asking.close()
+    assert [one.headers["authorization"] for one in plane.asked] == [f"Bearer {TOKEN}", "Bearer sk_machine_new"]
 
 
 @pytest.mark.parametrize(("status", "is_online"), [("online", True), ("offline", False)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.edge.workspaces import workspace_of
+from mooring.edge.workspaces import allowable, workspace_of
 from mooring.errors import MoorError
 
 
@@ -61,3 +61,30 @@ def test_what_is_no_folder_is_told_only_where_it_would_be_allowed(shop: Path) ->
     assert refusal(f"{shop}/absent", str(shop)) == "workspace_missing"
     assert refusal(f"{shop}/notes", str(shop)) == "workspace_missing"
     assert refusal(f"{shop.parent}/absent", str(shop)) == "workspace_not_allowed"
+
+
+def unfit(wanted: str | Path, moor_home: Path) -> str:
+    with pytest.raises(MoorError) as caught:
+        allowable(str(wanted), moor_home)
+    return caught.value.code
+
+
+def test_a_folder_that_would_give_everything_away_can_not_be_allowed(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches paths compared before links are followed: a link to the home folder would allow all of it."""
+    home = shop.parent / "me"
+    moor = home / ".moor"
+    (moor / "sessions").mkdir(parents=True)
+    (home / "src").mkdir()
+    (home / "src" / "out").symlink_to(home)
+    (home / "src" / "in").symlink_to(moor / "sessions")
+    monkeypatch.setenv("HOME", str(home))
+    refused = ("/", "~", home, home.parent, f"{home}/src/..", "~/src/out", moor, "~/.moor/sessions", "~/src/in")
+    assert {str(one): unfit(one, moor) for one in refused} == dict.fromkeys(map(str, refused), "workspace_refused")
+    assert unfit("~nobody-by-this-name/src", moor) == "workspace_refused"
+    assert unfit(shop / "notes", moor) == "workspace_no_folder"
+    assert allowable("~/src", moor) == home / "src"
+    assert allowable(str(shop / "absent"), moor) == shop / "absent"
+    (shop / "link").symlink_to(shop / "web")
+    assert allowable(str(shop / "link"), moor) == shop / "web"

@@ -47,6 +47,20 @@ def test_opencode_asks_by_its_configuration() -> None:
     assert variables("opencode", under("always_allow"), ["notes"]) == {}
 
 
+def test_codex_and_opencode_leave_out_the_skills_that_are_blocked() -> None:
+    """Catches rules of the policy that are lost for those of the skills, and a name that would hide every skill."""
+    told = variables("codex-acp", under("always_ask"), [], ["audit", "two words"])
+    rules = [{"name": "audit", "enabled": False}, {"name": "two words", "enabled": False}]
+    assert json.loads(told["CODEX_CONFIG"]) == {"skills": {"config": rules}}
+    told = variables("opencode", under("always_allow"), [], ["audit", "*", "w?"])
+    assert json.loads(told["OPENCODE_PERMISSION"]) == {"skill": {"audit": "deny"}}
+    rules = json.loads(variables("opencode", under("always_ask"), [], ["audit"])["OPENCODE_PERMISSION"])
+    assert (rules["bash"], rules["skill"]) == ({"*": "ask"}, {"audit": "deny"})
+    for agent_id in ("codex-acp", "opencode", "claude-acp", "gemini"):
+        assert variables(agent_id, under("always_allow"), [], []) == {}
+    assert variables("opencode", under("always_allow"), [], ["*"]) == {}
+
+
 def test_claude_asks_for_what_changes_something_whatever_its_settings_allow() -> None:
     servers = (MCPRemote("my notes", "http://n"),)
     meta = request_meta(spec("claude-acp", mcp_servers=servers, system_prompt="Be brief."))

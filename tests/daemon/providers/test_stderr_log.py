@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from mooring.providers.stderr_log import FILE_BYTES, TAIL_BYTES, StderrLog, blot, secrets_of
+from mooring.providers import stderr_log
+from mooring.providers.stderr_log import FILE_BYTES, KEPT_S, TAIL_BYTES, StderrLog, blot, secrets_of
 
 
 def test_the_last_half_to_whole_megabyte_is_kept_in_two_files(tmp_path: Path) -> None:
@@ -61,3 +64,27 @@ def test_values_of_secret_looking_names_are_secrets() -> None:
     env = {"API_KEY": "12345678", "Authorization": "Bearer 123456789", "MY_TOKEN": "short", "PATH": "/usr/bin/python"}
     assert secrets_of(env, {"DB_PASSWORD": "long enough"}) == ("Bearer 123456789", "long enough", "12345678")
     assert blot("a 12345678 b", ("12345678",)) == "a *** b"
+
+
+def test_the_oldest_sessions_logs_go_when_a_child_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a folder that grows by a log for every session of a laptop's life, and the daemon's own log removed."""
+    monkeypatch.setattr(stderr_log, "KEPT_LOGS", 3)
+    now = time.time()
+    for name, age_s in {
+        "sesn_1.log": 4.0,
+        "sesn_1.log.1": 5.0,
+        "sesn_2.log": 3.0,
+        "sesn_3.log": 2.0,
+        "sesn_4.log": 1.0,
+        "daemon.log": 2 * KEPT_S,
+    }.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (now - age_s, now - age_s))
+    os.utime(tmp_path / "sesn_3.log", (now - KEPT_S - 60, now - KEPT_S - 60))
+    (tmp_path / "sesn_3.log.1").touch()
+    StderrLog(tmp_path / "sesn_5.log").write(b"new")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["daemon.log", "sesn_1.log", "sesn_1.log.1", "sesn_2.log", "sesn_4.log", "sesn_5.log"]
+    StderrLog(tmp_path / "sesn_6.log").write(b"new")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["daemon.log", "sesn_2.log", "sesn_4.log", "sesn_5.log", "sesn_6.log"]
