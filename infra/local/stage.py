@@ -172,7 +172,9 @@ def enrol(api: API, home: Path, env: Mapping[str, str] | None = None) -> str:
     """
     state = secrets.token_hex(8)
     code = api.ok("POST", "/v1/runtimes/connect-runtime", {"state": state})["code"]
-    command = ("setup", "--server", api.url, "--code", code, "--state", state, "--no-service", "--json")
+    # Forced, because a plane that keeps its data may come up at another port.
+    grant = ("--code", code, "--state", state, "--force")
+    command = ("setup", "--server", api.url, *grant, "--no-service", "--json")
     done = moor(home, *command, env=env)
     if done.returncode:
         raise StageError(f"moor setup: exit {done.returncode}: {done.stderr or done.stdout}")
