@@ -69,7 +69,8 @@ def test_a_plane_killed_between_commit_and_send_loses_nothing_and_runs_the_turn_
         (message,) = [e for e in session.pages() if e["type"] == "user.message" and e["id"] not in known]
         kill_and_restart(session)
         session.reader.until_settled(message["id"])
-        assert_completed(session.receipts(message["id"]))
+        # From the log: its beginning may have been told before the plane was killed, or not at all.
+        assert_completed([e["status"] for e in session.pages() if message["id"] in e.get("event_ids", ())])
         assert session.ask("/count") == ["This session has seen 3 prompts."], "it ran once, and before this one"
         assert_whole(session)
 
