@@ -45,9 +45,9 @@ def house(ground: Ground) -> Iterator[House]:
 
 @pytest.fixture(scope="module", params=AGENTS, ids=lambda agent: agent.id)
 def laptop(request: pytest.FixtureRequest, house: House, llm: FakeLLM) -> Iterator[AgentLaptop]:
-    """A laptop on which one real agent is installed, its daemon online."""
+    """A laptop of the module's own on which one real agent is installed, its daemon online."""
     agent: Agent = request.param
-    made = AgentLaptop(house, agent, llm.url)
+    made = AgentLaptop(house, agent, llm.url, f"{agent.id} of {request.node.name}".replace("/", " "))
     made.start()
     yield made
     made.stop()
