@@ -13,6 +13,15 @@ from driver import IS_OLD, TOOLSET, Drive, run, said, until_idle  # type: ignore
 
 STEPS: list[Any] = []
 
+TOOLS: dict[str, Any] = {
+    "type": TOOLSET,
+    "default_config": {"permission_policy": {"type": "always_ask"}},
+    # Codex and Gemini never ask before they read, and the plane takes no policy that they would not keep.
+    "configs": [
+        {"name": name, "permission_policy": {"type": "always_allow"}} for name in ("glob", "grep", "read", "web_search")
+    ],
+}
+
 
 class AgentDrive(Drive):  # type: ignore[misc]  # See above.
     """What the steps share: one agent that asks before it acts."""
@@ -25,7 +34,7 @@ class AgentDrive(Drive):  # type: ignore[misc]  # See above.
             name=acp_agent_id,
             model="m",
             system="Say MARK_of_the_system.",
-            tools=[{"type": TOOLSET, "default_config": {"permission_policy": {"type": "always_ask"}}}],
+            tools=[TOOLS],
             extra_body={"_oma": {"harness": "acp-proxy", "runtime_binding": self.binding}},
         )
 
