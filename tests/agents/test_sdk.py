@@ -15,12 +15,16 @@ from .fake_llm import FakeLLM
 
 pytestmark = pytest.mark.xdist_group("agents")
 
+WITH_EVERY_SDK = ("claude-acp", "codex-acp")
+
 AGENTS_DRIVER = DRIVER.with_name("agents_driver.py")
 
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_the_sdk_drives_a_real_agent(laptop: AgentLaptop, llm: FakeLLM, sdk: str) -> None:
     """Catches what only real agents say and the SDK's own types refuse."""
+    if sdk != SDKS[0] and laptop.real.id not in WITH_EVERY_SDK:
+        pytest.skip("What this agent says is read by the newest SDK; the older one's types know less.")
     seen_before = len(llm.seen)
     at = (laptop.house.plane.url, laptop.house.api.key, laptop.runtime_id, laptop.real.id)
     command = [str(python_of(sdk)), str(AGENTS_DRIVER), *at]
