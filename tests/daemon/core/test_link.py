@@ -323,6 +323,22 @@ def test_only_the_planes_word_on_the_token_is_not_worth_repeating(status: int | 
 # ---- sleep
 
 
+@pytest.mark.parametrize("die", [0.1, 0.5, 0.99])
+def test_a_plane_that_is_away_for_an_hour_is_neither_hammered_nor_forgotten(driver: Driver, die: float) -> None:
+    """Catches a storm of dials, and a link that gives up or waits for ever longer."""
+    driver.die = die
+    dialed = 0
+    while driver.now < START + 3600:
+        assert driver.ticks_to(driver.now + link.BACKOFF_MAX_S) == (Dial(dialed + 1),), "within the longest wait"
+        dialed += 1
+        driver.cue(Closed(dialed), after=0.01)
+    assert dialed <= 3600 / (link.BACKOFF_MAX_S * die) + 10
+    assert driver.ticks_to(driver.now + link.BACKOFF_MAX_S) == (Dial(dialed + 1),)
+    driver.cue(Opened(dialed + 1))
+    assert driver.cue(Welcomed(dialed + 1)) == (Use(dialed + 1),)
+    assert driver.state.attempts == 0
+
+
 @pytest.mark.parametrize("jump", [link.SLEPT_S + 1, 8 * 3600.0, -2 * 3600.0])
 def test_laptop_that_slept_dials_at_once(driver: Driver, jump: float) -> None:
     driver.online()
