@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import select
 import subprocess
 import sys
 import time
@@ -75,6 +79,30 @@ class Newcomer:
         told = {"user_code": shown["user_code"], "decision": "approved"}
         self.house.api.ok("POST", "/v1/runtimes/answer-device", told)
 
+    def at_terminal(self, answers: dict[str, str], *command: str) -> str:
+        """Runs a command at a terminal, and answers what it asks. Returns all that was shown.
+
+        Args:
+            answers: what is typed, by words of the question.
+            command: after `moor`.
+        """
+        master, slave = pty.openpty()
+        shown, left = "", dict(answers)
+        with subprocess.Popen([MOOR, *command], env=self.env, stdin=slave, stdout=slave, stderr=slave) as process:
+            os.close(slave)
+            try:
+                with contextlib.suppress(OSError):  # Linux says so when nobody holds the other end any more.
+                    while select.select([master], [], [], PATIENCE_S)[0]:
+                        shown += os.read(master, 4096).decode()
+                        for words in [one for one in left if one in " ".join(shown.split()) and "[y/n]" in shown]:
+                            os.write(master, f"{left.pop(words)}\n".encode())
+                assert process.wait(PATIENCE_S) == 0, shown
+            finally:
+                process.kill()
+                os.close(master)
+        assert left == {}, shown
+        return shown
+
     @property
     def credentials(self) -> dict[str, Any]:
         """What the laptop has."""
@@ -141,3 +169,21 @@ def test_a_newcomers_laptop_is_connected_repaired_renewed_and_taken_out_again(ne
     assert not newcomer.opens(token)
     assert newcomer.files() == before == []
     assert not newcomer.home.exists()
+
+
+def test_an_agent_of_the_service_has_the_key_that_its_owner_let_it_have(newcomer: Newcomer) -> None:
+    """Catches a key that is taken unasked, shown, or never reaches the agent of a service that no shell has started."""
+    house = newcomer.house
+    newcomer.home.mkdir(mode=0o700)
+    echo = Path(MOOR).with_name("moor-echo-agent")
+    (newcomer.home / "config.toml").write_text(f"[agents.opencode]\ncommand = {json.dumps(str(echo))}\n")
+    newcomer.env["ANTHROPIC_API_KEY"] = "sk-ant-of-a-newcomer"
+    code = house.api.ok("POST", "/v1/runtimes/connect-runtime", {"state": "a-newcomers-state"})["code"]
+    grant = ("--server", house.plane.url, "--code", code, "--state", "a-newcomers-state")
+    shown = newcomer.at_terminal({"ANTHROPIC_API_KEY": "y", "may cost money": "n"}, "setup", *grant)
+    assert "sk-ant-of-a-newcomer" not in shown
+    agent = bind_agent(house.api, newcomer.credentials["runtime_id"], "opencode", name="agent of a newcomer")
+    with Session(house, house.api.ok("POST", "/v1/sessions", {"agent": agent["id"]})["id"]) as session:
+        assert session.ask("/env ANTHROPIC_API_KEY") == ["ANTHROPIC_API_KEY is set."]
+    newcomer.runs("uninstall", "--yes")
+    assert newcomer.files() == [str(newcomer.home / "config.toml")], "what its owner wrote stays, the key does not"

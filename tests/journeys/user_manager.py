@@ -14,6 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+_OWN = {name: value for name, value in os.environ.items() if name in ("HOME", "USER", "LANG", "MOORING_JOURNEYS")}
+"""What a manager has itself: nothing of the shell in which somebody starts a service."""
+
 UNITS = Path(os.environ.get("XDG_CONFIG_HOME", "")) / "systemd" / "user"
 
 
@@ -63,7 +66,7 @@ def _start(unit: Path) -> None:
     with open(os.devnull, "r+b") as nothing:
         started = subprocess.Popen(
             shlex.split(said["ExecStart"].lstrip(":")),
-            env={**os.environ, name: value},
+            env={**_OWN, name: value},
             stdin=nothing,
             stdout=nothing,
             stderr=nothing,
